@@ -123,7 +123,10 @@ class Reference:
         return "\n".join(lines)
 
     def _values(self) -> str:
-        lines = [*_title("Options and values"), "What a session is given, and what it gives: all from ``aiomlcommons``."]
+        lines = [
+            *_title("Options and values"),
+            "What a session is given, and what it gives: all from ``aiomlcommons``.",
+        ]
         lines.append("")
         for name in sorted(root_names, key=str.lower):
             lines += self._name("", name)
@@ -235,7 +238,9 @@ def _answer(call: Operation[Any]) -> Any:
 def _resolved(signature: inspect.Signature, hints: dict[str, Any]) -> str:
     found = [one.replace(annotation=hints.get(name, one.annotation)) for name, one in signature.parameters.items()]
     answer = hints.get("return", inspect.Signature.empty)
-    return stringify_signature(signature.replace(parameters=found, return_annotation=answer), unqualified_typehints=True)
+    return stringify_signature(
+        signature.replace(parameters=found, return_annotation=answer), unqualified_typehints=True
+    )
 
 
 def _directive(full: str, signature: str, options: Iterable[str], words: str) -> list[str]:

@@ -91,7 +91,7 @@ def _output(output: Any) -> str:
         return f"```text\n{output.text.rstrip()}\n```" if output.name == "stdout" else ""
     data = output.get("data", {})
     if html := data.get("text/html"):
-        return f"````{{raw}} html\n<div class=\"notebook-output\">{html}</div>\n````"
+        return f'````{{raw}} html\n<div class="notebook-output">{html}</div>\n````'
     if image := data.get("image/png"):
-        return f"````{{raw}} html\n<img alt=\"the plot\" src=\"data:image/png;base64,{image.strip()}\">\n````"
+        return f'````{{raw}} html\n<img alt="the plot" src="data:image/png;base64,{image.strip()}">\n````'
     return f"```text\n{data['text/plain']}\n```" if "text/plain" in data else ""
