@@ -22,8 +22,8 @@ HEAD = """# Every endpoint
 
 `make docs` writes this page from `aiomlcommons.ENDPOINTS`: {count} endpoints with {routes} routes, because some
 have several. {now} of them are all the routes that the newest source of ML Commons registers, as listed in
-`tests/data/routes.tsv`; {before} are names that only older releases have; {others} belong to OpenSearch itself: indices,
-documents, searches, pipelines and settings.
+`tests/data/routes.tsv`; {before} are names that only older releases have; {others} belong to OpenSearch itself:
+indices, documents, searches, pipelines and settings.
 
 *Since* is the first release of OpenSearch that has the endpoint under its present route. *Also* are routes of equal
 standing, *before* are names that older servers know it by; a session picks the one that its server knows. A
