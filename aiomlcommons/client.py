@@ -22,7 +22,6 @@ from aiomlcommons.net import option_rules
 from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.connection import Connection
-from aiomlcommons.net.environment import options_from, urls_from
 from aiomlcommons.net.health import ping
 from aiomlcommons.net.hedge import Hedge, as_hedge
 from aiomlcommons.net.node_state import NodeState
@@ -152,6 +151,9 @@ class Client(Calls, Api, Inference, Waits):
         variables of certificates. Raises ValueError if OPENSEARCH_URL is not set, or a variable holds what its option
         does not take.
         """
+        # Here, since it brings what AWS needs, and most sessions are given their options.
+        from aiomlcommons.net.environment import options_from, urls_from
+
         # Not the default value itself, because help() and documentation would print all of its passwords.
         environ = os.environ if environ is None else environ
         return cls(urls_from(environ), **options_from(environ, options))
