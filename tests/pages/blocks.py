@@ -14,7 +14,11 @@ from tests.support.paths import ROOT
 DOCS = ROOT / "docs"
 # Folders whose pages are run here, each page whole. Those beside them have tests of their own.
 FOLDERS = ("tutorials", "how-to", "concepts", "migrating")
-PAGES = [DOCS / "index.md", *(page for folder in FOLDERS for page in sorted((DOCS / folder).rglob("*.md")))]
+TOP = ("index", "clusters", "performance", "reliability", "trouble", "errors", "architecture", "capabilities")
+PAGES = [
+    *(DOCS / f"{name}.md" for name in TOP),
+    *(page for folder in FOLDERS for page in sorted((DOCS / folder).rglob("*.md"))),
+]
 
 RUN = frozenset({"python", "sh"})
 OUTPUT = frozenset({"text", "output"})
@@ -30,6 +34,7 @@ NEEDS = {
     "kill": "a process that is killed",
     "java": "Java",
     "other": "a package that is not installed here",
+    "serverless": "a collection of AWS: tests/test_serverless.py runs it on one that is emulated",
     "part": "lines around it: it is a part of a program",
 }
 _FENCE = re.compile(
