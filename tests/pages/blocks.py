@@ -24,7 +24,7 @@ RUN = frozenset({"python", "sh"})
 OUTPUT = frozenset({"text", "output"})
 PARSED = frozenset({"json", "toml", "yaml"})
 # Languages that nothing here can judge: they are shown.
-SHOWN = frozenset({"console", "text", "output", "dockerfile", "ini", "http", "mermaid", "diff", "sql"})
+SHOWN = frozenset({"console", "text", "output", "dockerfile", "ini", "http", "mermaid", "diff", "ruby", "sql"})
 # What a block of code may need that is not there when the pages are run, by the second word of its fence.
 NEEDS = {
     "aws": "an account of AWS",
