@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -67,7 +68,8 @@ class ModelCalls(Worker["Call[Any]", Any]):
                 f"model must be an id, a name or a spec such as PretrainedModel, not {type(model).__name__}"
             )
         if not isinstance(session, Session | Mapping | None):
-            raise TypeError(f"session must be options of Session, or an open one, not {kind_of(session)}")
+            kind = "a synchronous one" if hasattr(session, "async_session") else kind_of(session)
+            raise TypeError(f"session must be options of Session, or an open aiomlcommons.Session, not {kind}")
         self.component = component
         self.how = How(model, batch, concurrency)
         self._given: Asked | None = None
@@ -76,6 +78,8 @@ class ModelCalls(Worker["Call[Any]", Any]):
                 raise ValueError("url is that of the open session that is given: leave it out")
             self._given, self.url = Asked(session, self.how), session.url
         else:
+            if url is None and not os.environ.get("OPENSEARCH_URL"):
+                raise ValueError(f"OPENSEARCH_URL is not set: give {component} url='https://host:9200', or set it")
             self._where = Where(url, Options(session or {}))
             self.url = session_of(url, self._where.options).url  # without the password that may be in it
 

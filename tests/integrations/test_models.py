@@ -21,6 +21,7 @@ from aiohttp import web
 from aiomlcommons import InvalidRequest, Session, SessionClosed
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.models import GetModel
+from aiomlcommons.blocking import Session as Blocking
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._models import Call, ModelCalls, embeddings, ensured, scores, weights
@@ -333,9 +334,10 @@ def test_the_environment_names_the_cluster(world: EmulatorForRay, monkeypatch: p
     ("options", "error", "words"),
     [
         ({"model": 3}, TypeError, "model must be an id, a name or a spec such as PretrainedModel, not int"),
-        ({"url": None}, ValueError, "OPENSEARCH_URL is not set"),
+        ({"url": None}, ValueError, "OPENSEARCH_URL is not set: give Component url="),
         ({"session": {"tmeout": 3}}, TypeError, "no option 'tmeout'; did you mean 'timeout'"),
-        ({"session": "s"}, TypeError, "session must be options of Session, or an open one, not str"),
+        ({"session": "s"}, TypeError, "session must be options of Session, or an open aiomlcommons.Session, not str"),
+        ({"session": Blocking("http://h")}, TypeError, "not a synchronous one"),
         ({"session": Session("http://h")}, ValueError, "url is that of the open session"),
         ({"batch": 0}, ValueError, "batch must be a whole number of at least 1, not 0"),
         ({"concurrency": True}, TypeError, "concurrency must be a whole number"),
