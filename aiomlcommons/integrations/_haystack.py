@@ -44,8 +44,6 @@ class ModelComponent:
             raise TypeError(f"session must be options of Session, or an open one, not a {type(session).__name__}")
         if isinstance(session, Session) and auth is not None:
             raise ValueError("auth is that of the open session that is given: leave it out")
-        if isinstance(session, Mapping) and "auth" in session:
-            raise ValueError("auth is no option of session= here: give it as auth=")
         self.model = model
         if isinstance(session, Session):
             self.url, self.auth, self.session = url, None, session

@@ -8,9 +8,9 @@ from typing import Any
 from aiomlcommons.inference.methods import BATCH
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._models import ModelCalls, Options
+from aiomlcommons.net.rules import no_such_option
 from aiomlcommons.net.urls import base_of, check_url, credentials_in
 from aiomlcommons.session import Session
-from aiomlcommons.spelling import did_you_mean
 
 with needs("llama-index-core", "llama-index"):
     from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr
@@ -39,8 +39,7 @@ class ModelComponent(BaseModel):
         for name in options:
             # Pydantic would leave out what it does not know.
             if name not in type(self).model_fields:
-                hint = did_you_mean(name, type(self).model_fields)
-                raise TypeError(f"{type(self).__name__} has no option {name!r}" + (hint and f": {hint}"))
+                raise TypeError(f"{type(self).__name__}: {no_such_option(name, type(self).model_fields)}")
         url, session = _given(url, session)
         super().__init__(url=url, session=session, **fields, **options)
         self._calls = self._calls_of(asked, batch)

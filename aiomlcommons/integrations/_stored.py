@@ -9,6 +9,8 @@ from typing import Any
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.masking import is_hidden, is_secret_header, without_credentials
 from aiomlcommons.net.auth import BearerAuth
+from aiomlcommons.net.option_rules import SESSION
+from aiomlcommons.net.rules import no_such_option
 from aiomlcommons.net.urls import base_of, check_url, credentials_in
 
 with needs("haystack-ai", "haystack"):
@@ -22,8 +24,10 @@ _HARMLESS = frozenset({"client_key"})
 def given(auth: Any, session: Mapping[str, Any] | None, url: str | None) -> tuple[Any, Any, str | None]:
     """Return the options of a component with every credential in plain text as a Secret, which nobody sees.
 
-    Those in the URL are moved to ``auth``. Raises TypeError or ValueError for a bad URL.
+    Those in the URL are moved to ``auth``. Raises TypeError or ValueError for a bad URL or option.
     """
+    for name, value in (session or {}).items():
+        _check(name, value)
     if url is not None:
         parsed = check_url(url)
         found = credentials_in([parsed])
@@ -75,6 +79,20 @@ def restored(value: Any) -> Any:
             return Secret.from_dict(dict(value))
         return {key: restored(part) for key, part in value.items()}
     return [restored(part) for part in value] if isinstance(value, list) else value
+
+
+def _check(name: str, value: Any) -> None:
+    """Check an option of a Session, where it is no secret yet to be read."""
+    if name == "auth":
+        raise ValueError("auth is no option of session= here: give it as auth=")
+    if name not in SESSION:
+        raise TypeError(f"session: {no_such_option(name, SESSION)}")
+    if not isinstance(value, Secret) and not (isinstance(value, Mapping) and _has_secret(value)):
+        SESSION[name](name, value)
+
+
+def _has_secret(values: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, Secret) for value in values.values())
 
 
 def _veiled(name: str, value: Any, *, header: bool = False) -> Any:

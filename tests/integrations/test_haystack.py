@@ -341,6 +341,9 @@ def test_the_number_of_documents_to_keep_is_above_0(top_k: int) -> None:
         ({"concurrency": "4"}, TypeError, "concurrency must be a whole number of at least 1, not '4'"),
         ({"session": "s"}, TypeError, "session must be options of Session, or an open one, not a str"),
         ({"session": {"auth": ("u", "p")}}, ValueError, "auth is no option of session= here: give it as auth="),
+        ({"session": {"tmeout": 3}}, TypeError, "session: there is no option 'tmeout'; did you mean 'timeout'"),
+        ({"session": {"retries": -1}}, ValueError, "retries must be a whole number of at least 0, not -1"),
+        ({"url": "h:9200"}, ValueError, "it must begin with https:// or http://"),
         ({"session": Session("http://h"), "auth": ("u", Secret.from_token("p"))}, ValueError, "of the open session"),
     ],
 )

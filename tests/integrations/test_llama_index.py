@@ -280,9 +280,9 @@ def test_a_component_is_made_of_what_is_stored(component: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "options", "error", "words"),
     [
-        (MLCommonsEmbedding, {"batch": 3}, TypeError, "MLCommonsEmbedding has no option 'batch': did you mean"),
-        (MLCommonsSparseEmbedding, {"zzz": 3}, TypeError, "MLCommonsSparseEmbedding has no option 'zzz'$"),
-        (MLCommonsRerank, {"top_k": 3}, TypeError, "MLCommonsRerank has no option 'top_k': did you mean 'top_n'"),
+        (MLCommonsEmbedding, {"batch": 3}, TypeError, "MLCommonsEmbedding: there is no option 'batch'; did you mean"),
+        (MLCommonsSparseEmbedding, {"zzz": 3}, TypeError, "MLCommonsSparseEmbedding: there is no option 'zzz'"),
+        (MLCommonsRerank, {"top_k": 3}, TypeError, "there is no option 'top_k'; did you mean 'top_n'"),
         (MLCommonsRerank, {"top_n": 0}, ValueError, "greater than 0"),
         (MLCommonsEmbedding, {"embed_batch_size": 0}, ValueError, "greater than 0"),
         (MLCommonsEmbedding, {"model_name": 3}, ValueError, "valid string"),

@@ -26,17 +26,16 @@ LIMITS = {"retries": 0, "timeout": 5, "wait": 0}
 
 async def components_with_credentials(outputs: Outputs, folder: Path) -> None:
     """Make each component with a credential in each place, show and store it, and let it call a failing server."""
-    for where, (name, (make, call)) in outputs.some(product(AT, _COMPONENTS.items())):
+    for where, name in outputs.some(product(AT, _COMPONENTS)):
         async with SERVERS[where]() as url:
             for way, options in _ways(outputs.canaries, url):
-                await _component(outputs, f"{name}, {way}, {where}", lambda given=options: make(given), call)
+                await _component(outputs, f"{name}, {way}, {where}", name, options)
 
 
-async def _component(
-    outputs: Outputs, where: str, make: Callable[[], Any], call: Callable[[Any], Awaitable[Any]]
-) -> None:
+async def _component(outputs: Outputs, where: str, name: str, options: Mapping[str, Any]) -> None:
+    make, call = _COMPONENTS[name]
     try:
-        component = make()
+        component = make(options)
         outputs.show(where, component)
         _store(outputs, where, component)
         try:

@@ -24,7 +24,7 @@ STEPS: Mapping[Scene, int] = {
     records.connectors_in_a_cluster: 5,
     jobs.jobs_with_credentials: 5,
     hub.models_on_hugging_face: 5,
-    frameworks.components_with_credentials: 3,
+    frameworks.components_with_credentials: 5,
     commands.documents: 3,
     commands.commands: 7,
 }
