@@ -68,8 +68,9 @@ class ModelCalls(Worker["Call[Any]", Any]):
                 f"model must be an id, a name or a spec such as PretrainedModel, not {type(model).__name__}"
             )
         if not isinstance(session, Session | Mapping | None):
-            kind = "a synchronous one" if hasattr(session, "async_session") else kind_of(session)
-            raise TypeError(f"session must be options of Session, or an open aiomlcommons.Session, not {kind}")
+            raise TypeError(
+                f"session must be options of Session, or an open aiomlcommons.Session, not {_kind(session)}"
+            )
         self.component = component
         self.how = How(model, batch, concurrency)
         self._given: Asked | None = None
@@ -112,6 +113,10 @@ class ModelCalls(Worker["Call[Any]", Any]):
 
     def __repr__(self) -> str:
         return f"{self.component}({self.how.model!r}, {self.url!r})"  # without the options, which may have passwords
+
+
+def _kind(session: object) -> str:
+    return "a synchronous one" if hasattr(session, "async_session") else kind_of(session)
 
 
 @attrs.frozen
