@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from building import references, shown
+from building import drawings, references, shown
 from sphinx.application import Sphinx
 
 from aiomlcommons import __version__
@@ -58,3 +58,4 @@ def setup(app: Sphinx) -> None:
     """Connect what Sphinx calls."""
     app.connect("source-read", read_source)
     references.connect(app)
+    drawings.connect(app)

@@ -9,6 +9,7 @@ from types import GenericAlias
 from typing import Any, get_args
 
 import attrs
+import errors
 from blocking import hints_of
 from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.util.inspect import stringify_signature
@@ -92,7 +93,8 @@ class Reference:
             lines += _heading(title)
             for name in [name for name in methods if _home(name).__name__ == home]:
                 lines += self._method(f"aiomlcommons.Session.{name}", methods.pop(name))
-        assert not methods, f"TOPICS lacks the class that has {list(methods)}"
+        if methods:
+            raise KeyError(f"TOPICS lacks the class that has {list(methods)}")
         lines += _heading("Calls of endpoints")
         for name, call in public.calls_of(Session).items():
             lines += self._call(f"Session.{name}", call)
@@ -118,12 +120,15 @@ class Reference:
             "response becomes one of them.",
             "",
         ]
-        for cls in public.errors():
+        for cls in errors.classes():
             lines += self._auto("exception", _public_name(cls), cls, ":members:", ":show-inheritance:")
         return "\n".join(lines)
 
     def _values(self) -> str:
-        lines = [*_title("Options and values"), "What a session is given, and what it gives: all from ``aiomlcommons``."]
+        lines = [
+            *_title("Options and values"),
+            "What a session is given, and what it gives: all from ``aiomlcommons``.",
+        ]
         lines.append("")
         for name in sorted(root_names, key=str.lower):
             lines += self._name("", name)
@@ -235,7 +240,9 @@ def _answer(call: Operation[Any]) -> Any:
 def _resolved(signature: inspect.Signature, hints: dict[str, Any]) -> str:
     found = [one.replace(annotation=hints.get(name, one.annotation)) for name, one in signature.parameters.items()]
     answer = hints.get("return", inspect.Signature.empty)
-    return stringify_signature(signature.replace(parameters=found, return_annotation=answer), unqualified_typehints=True)
+    return stringify_signature(
+        signature.replace(parameters=found, return_annotation=answer), unqualified_typehints=True
+    )
 
 
 def _directive(full: str, signature: str, options: Iterable[str], words: str) -> list[str]:

@@ -15,7 +15,6 @@ from typing import Any
 from blocking import checked_names
 
 from aiomlcommons import api, integrations
-from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.namespace import Operation, space
 from aiomlcommons.session import Session
 
@@ -85,22 +84,6 @@ def methods_of(owner: type) -> dict[str, Any]:
         for name, member in inspect.getmembers_static(owner)
         if not name.startswith("_") and isinstance(member, plain)
     }
-
-
-def errors() -> list[type[MLCommonsError]]:
-    """Return every class of error that has a public name, each after those that it is derived from."""
-    found: list[type[MLCommonsError]] = []
-
-    def walk(cls: type[MLCommonsError]) -> None:
-        found.append(cls)
-        for one in cls.__subclasses__():
-            if one.__module__.startswith("aiomlcommons.") and not one.__name__.startswith("_") and one not in found:
-                walk(one)
-
-    for name in (*PACKAGES, *integration_modules(), "cli.errors"):
-        import_all(name)
-    walk(MLCommonsError)
-    return [cls for cls in found if not cls.__module__.startswith(("aiomlcommons.cli", "aiomlcommons.emulator"))]
 
 
 def import_all(name: str) -> None:

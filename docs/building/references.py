@@ -25,7 +25,7 @@ def _complete(_: Sphinx) -> None:
         public.complete(name)
 
 
-def _found(_: Sphinx, env: BuildEnvironment, node: pending_xref, words: nodes.TextElement) -> nodes.Element | None:
+def _found(_: Sphinx, __: BuildEnvironment, node: pending_xref, words: nodes.TextElement) -> nodes.Element | None:
     """Return the words of a reference that leads nowhere, if what it names exists; else None, which is a warning."""
     if node.get("refdomain") != "py":
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os.path
+import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,13 +38,13 @@ def linked(text: str, origin: str, page: str) -> str:
     known = places()
 
     def link(found: re.Match[str]) -> str:
-        target = os.path.normpath(os.path.join(os.path.dirname(origin), found["target"]))
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(origin), found["target"]))
         place = known.get(target, target.removeprefix("docs/") if target.startswith("docs/") else None)
         if place is None:
             return found["words"]
-        if found["image"] or origin == f"docs/{page}" and target.startswith("docs/"):
+        if found["image"] or (origin == f"docs/{page}" and target.startswith("docs/")):
             return found[0]
-        return f"[{found['words']}]({os.path.relpath(place, os.path.dirname(page))}{found['anchor'] or ''})"
+        return f"[{found['words']}]({posixpath.relpath(place, posixpath.dirname(page))}{found['anchor'] or ''})"
 
     return _LINK.sub(link, text)
 
@@ -91,7 +91,7 @@ def _output(output: Any) -> str:
         return f"```text\n{output.text.rstrip()}\n```" if output.name == "stdout" else ""
     data = output.get("data", {})
     if html := data.get("text/html"):
-        return f"````{{raw}} html\n<div class=\"notebook-output\">{html}</div>\n````"
+        return f'````{{raw}} html\n<div class="notebook-output">{html}</div>\n````'
     if image := data.get("image/png"):
-        return f"````{{raw}} html\n<img alt=\"the plot\" src=\"data:image/png;base64,{image.strip()}\">\n````"
+        return f'````{{raw}} html\n<img alt="the plot" src="data:image/png;base64,{image.strip()}">\n````'
     return f"```text\n{data['text/plain']}\n```" if "text/plain" in data else ""
