@@ -72,11 +72,8 @@ bench-ingest: $(DEV) ## measure bulk jobs: Parquet, faults, concurrency, Ray, an
 	@$(RUN) -m benchmarks.ingest_ray
 	@$(RUN) -m benchmarks.ingest_opensearch
 
-docs: $(CORE) ## write docs/reference.md, docs/trouble.md, docs/reliability.md, and the types of the synchronous session
-	@$(RUN) docs/reference.py
-	@$(RUN) docs/blocking.py
-	@$(RUN) docs/trouble.py
-	@$(RUN) docs/reliability.py
+docs: $(DEV) ## write the generated pages, build the site, check its links, and run every snippet (docs/_build/html)
+	@$(RUN) docs/make.py
 
 # An environment, its Python, and how versions are chosen. It is made anew each time.
 define suite

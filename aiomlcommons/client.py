@@ -47,7 +47,7 @@ class HasClient(Protocol):
     def _session(self) -> Client: ...
 
 
-@refuses("with", write="`async with Session(...) as ml:`, or `ml = await Session.connect(...)`")
+@refuses("with", "await", write="`async with Session(...) as ml:`, or `ml = await Session(...).open()`")
 class Client(Calls, Api, Inference, Waits):
     """A client of one cluster: every endpoint, polling of tasks, and the typed helpers over predict.
 
@@ -137,14 +137,7 @@ class Client(Calls, Api, Inference, Waits):
             Unauthorized: The credentials are not accepted.
             NotOpenSearch: Something other than OpenSearch responds at this URL.
         """
-        session = cls(url, **options)
-        await session._exchange.open()
-        try:
-            await session.greet()
-        except BaseException:
-            await session.close()
-            raise
-        return session
+        return await cls(url, **options).open()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Unpack[SessionOptions]) -> Self:
@@ -164,6 +157,20 @@ class Client(Calls, Api, Inference, Waits):
         # Not the default value itself, because help() and documentation would print all of its passwords.
         environ = os.environ if environ is None else environ
         return cls(urls_from(environ), **options_from(environ, options))
+
+    async def open(self) -> Self:
+        """Open the session and verify that a cluster responds, as ``connect`` does, where ``async with`` cannot stand.
+
+        ``ml = await Session.from_env().open()`` is for a notebook or ``python -m asyncio``; close it with
+        ``await ml.close()``. Raises what ``connect`` raises, and SessionClosed if the session was opened before.
+        """
+        await self._exchange.open()
+        try:
+            await self.greet()
+        except BaseException:
+            await self.close()
+            raise
+        return self
 
     async def __aenter__(self) -> Self:
         await self._exchange.open()

@@ -228,16 +228,22 @@ def members(cls: type) -> Iterator[tuple[str, Any]]:
 
 
 @cache
-def _checked_names(module: str) -> dict[str, Any]:
+def checked_names(module: str) -> dict[str, Any]:
     """Return what a module imports for type checkers only."""
     found: dict[str, Any] = {}
     for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for line in node.body:
-                if isinstance(line, ast.ImportFrom) and line.module:
+                # Libraries that are not there, or not imported, are left alone: nothing public needs their names.
+                if isinstance(line, ast.ImportFrom) and line.module and _is_near(line.module):
                     for alias in line.names:
                         found[alias.asname or alias.name] = getattr(import_module(line.module), alias.name)
     return found
+
+
+def _is_near(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top == "aiomlcommons" or top in sys.stdlib_module_names or module in sys.modules
 
 
 def hints_of(owner: Any) -> dict[str, Any]:
@@ -249,7 +255,7 @@ def hints_of(owner: Any) -> dict[str, Any]:
 
 
 def _names(module: str) -> dict[str, Any]:
-    return _checked_names(module) if module.startswith("aiomlcommons") else {}
+    return checked_names(module) if module.startswith("aiomlcommons") else {}
 
 
 if __name__ == "__main__":

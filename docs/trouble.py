@@ -17,7 +17,7 @@ messages: recovering shards are 404 on one route and 500 on another. So a respon
 failed task, are classified by exception types, at any depth, and by message text only where there is no type. Calls,
 tasks, `ml.models.ensure` and bulk jobs share the result:
 
-```python
+```python part
 try:
     await ml.embed_many(model_id, texts)
 except ApiError as error:

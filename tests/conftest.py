@@ -47,6 +47,9 @@ aioresponses.core.ClientResponse = _Response  # type: ignore[attr-defined]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Haystack would tell its makers of each pipeline that runs here.
+os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "false")
+
 # A shell that runs the tests in the background has Ctrl-C ignored, and programs that are started here would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from aiomlcommons.errors import ModelNotReady, NotFound
 from aiomlcommons.indices.model_field import is_asymmetric
 from aiomlcommons.inference.many import check_sizes, in_batches
 from aiomlcommons.inference.methods import BATCH, CONCURRENCY, Side
-from aiomlcommons.inference.texts import checked_texts
+from aiomlcommons.inference.texts import check_text, checked_texts
 from aiomlcommons.integrations._actors import Worker, session_of
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.record import kind_of
@@ -67,7 +68,8 @@ class ModelCalls(Worker["Call[Any]", Any]):
                 f"model must be an id, a name or a spec such as PretrainedModel, not {type(model).__name__}"
             )
         if not isinstance(session, Session | Mapping | None):
-            raise TypeError(f"session must be options of Session, or an open one, not {kind_of(session)}")
+            kind = "a synchronous one" if hasattr(session, "async_session") else kind_of(session)
+            raise TypeError(f"session must be options of Session, or an open aiomlcommons.Session, not {kind}")
         self.component = component
         self.how = How(model, batch, concurrency)
         self._given: Asked | None = None
@@ -76,6 +78,8 @@ class ModelCalls(Worker["Call[Any]", Any]):
                 raise ValueError("url is that of the open session that is given: leave it out")
             self._given, self.url, self._options = Asked(session, self.how), session.url, dict[str, Any]()
         else:
+            if url is None and not os.environ.get("OPENSEARCH_URL"):
+                raise ValueError(f"OPENSEARCH_URL is not set: give {component} url='https://host:9200', or set it")
             self._from, self._options = url, dict(session or {})
             self.url = session_of(url, self._options).url  # without the password that may be in it
 
@@ -169,14 +173,15 @@ async def ensured(ml: Session, model: EnsuredModel, how: How) -> EnsuredModel:  
 def embeddings(texts: Sequence[str], side: Side | None) -> Call[list[list[float]]]:
     """Describe a call for dense vectors. An asymmetric model is told whether texts are a query or passages.
 
-    No texts have no vectors; texts that are not strings are InvalidRequest, when it is called.
+    No texts have no vectors. Raises InvalidRequest for texts that are not strings.
     """
+    checked = _checked(texts)
 
     async def call(ml: Session, model: EnsuredModel, how: How) -> list[list[float]]:
-        if not texts:
+        if not checked:
             return []
         vectors = await ml.embed_many(
-            model, texts, content_type=_side(ml, model, side), batch=how.batch, concurrency=how.concurrency
+            model, checked, content_type=_side(ml, model, side), batch=how.batch, concurrency=how.concurrency
         )
         lists: list[list[float]] = vectors.tolist()
         return lists
@@ -186,12 +191,13 @@ def embeddings(texts: Sequence[str], side: Side | None) -> Call[list[list[float]
 
 def weights(texts: Sequence[str], format: Literal["WORD", "TOKEN_ID"] | None = None) -> Call[list[Weights]]:
     """Describe a call for sparse vectors: the weight of each token, or with ``TOKEN_ID`` of the token's id as text."""
+    checked = _checked(texts)
 
     async def call(ml: Session, model: EnsuredModel, how: How) -> list[Weights]:
-        if not texts:
+        if not checked:
             return []
         return await ml.sparse(
-            model, texts, sparse_embedding_format=format, batch=how.batch, concurrency=how.concurrency
+            model, checked, sparse_embedding_format=format, batch=how.batch, concurrency=how.concurrency
         )
 
     return call
@@ -199,15 +205,22 @@ def weights(texts: Sequence[str], format: Literal["WORD", "TOKEN_ID"] | None = N
 
 def scores(query: str, texts: Sequence[str]) -> Call[list[float]]:
     """Describe a call for how well each text answers a query; higher is better. Texts travel in batches."""
+    check_text("query", query)
+    checked = _checked(texts)
 
     async def call(ml: Session, model: EnsuredModel, how: How) -> list[float]:
-        if not texts:
+        if not checked:
             return []
         ask = partial(ml.rerank, model, query)
-        found = await in_batches(ask, checked_texts("texts", texts), batch=how.batch, concurrency=how.concurrency)
+        found = await in_batches(ask, checked, batch=how.batch, concurrency=how.concurrency)
         return [score for some in found for score in some.tolist()]
 
     return call
+
+
+def _checked(texts: Sequence[str]) -> Sequence[str]:
+    """Return the texts; no texts are allowed here."""
+    return [] if isinstance(texts, list | tuple) and not texts else checked_texts("texts", texts)
 
 
 def _side(ml: Session, model: EnsuredModel, side: Side | None) -> Side | None:

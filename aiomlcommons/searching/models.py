@@ -105,7 +105,7 @@ async def own_model(ml: Client, facts: Facts, field: Field) -> QueryModel | None
     if len(ids) > 1:
         raise NotSearchable(
             f"the ingest pipelines of index {facts.index} embed {field.name} by several models ({', '.join(ids)}), "
-            "whose vectors cannot be compared: name the one to search by as model="
+            "whose vectors cannot be compared: name the one to search by as model= (--model)"
         )
     ((model_id, why),) = ids.items()
     try:
@@ -113,7 +113,7 @@ async def own_model(ml: Client, facts: Facts, field: Field) -> QueryModel | None
     except NotFound as error:
         raise NotSearchable(
             f"there is no model {model_id!r}, although {why}: name the one that made the vectors of "
-            f"{field.name} by model="
+            f"{field.name} by model= (--model)"
         ) from error
 
 

@@ -54,7 +54,7 @@ async def _dense(ml: Client, choice: Choice, wanted: Wanted, *, asks_server: boo
     if field.length is not None and len(vector) != field.length:
         raise NotSearchable(
             f"the model {model.model_id} made {len(vector)} numbers of the text, and {field} holds vectors of "
-            f"{field.length}: name the model that made them by model="
+            f"{field.length}: name the model that made them by model= (--model)"
         )
     return "knn", knn(field.name, vector, k=k, filter=wanted.filter)
 

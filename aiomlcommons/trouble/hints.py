@@ -63,6 +63,18 @@ FORBIDDEN = (
 )
 """What a provider's 403 may mean that says no more."""
 
+CONNECTORS = {
+    "not matching the trusted connector endpoint regex": (
+        'the cluster calls only hosts that it trusts: `await ml.settings.trust("https://...")` adds that of the '
+        "connector to plugins.ml_commons.trusted_connector_endpoints_regex"
+    ),
+    "host name has private ip address": (
+        "the cluster calls private addresses only with plugins.ml_commons.connector.private_ip_enabled: "
+        "`await ml.settings.apply(MLSettings(connector_private_ip_enabled=True))`"
+    ),
+}
+"""What helps where a cluster refuses the URL of a connector, by its message."""
+
 TENANT = "; the cluster has many tenants: name yours in tenant_id=... or OPENSEARCH_TENANT_ID"
 """What helps against a 403 of a cluster with multi-tenancy."""
 AMAZON = (
@@ -95,9 +107,9 @@ _STACK = r"\s+at \S+\(|\s*\.\.\. \d+ more"
 _LOCAL = "register it from a local file (FileModel, or `aiomlcommons models upload PATH`)"
 
 
-def breaker(words: str) -> str:
-    """Return a hint if a circuit breaker is open, or a block is set; else an empty string."""
-    return next((f"; {hint}" for sign, hint in (BREAKERS | BLOCKS).items() if sign in words), "")
+def blocked(words: str) -> str:
+    """Return a hint if a breaker is open, a block is set, or a connector's URL is refused; else an empty string."""
+    return next((f"; {hint}" for sign, hint in (BREAKERS | BLOCKS | CONNECTORS).items() if sign in words), "")
 
 
 def provider(trouble: Trouble) -> str:
@@ -139,7 +151,7 @@ def deploying(words: str) -> str:
 def of_task(task_type: str | None, words: str) -> str:
     """Return a hint for the error message of a failed task; empty if the message is clear by itself."""
     message = without_stack(words)
-    if found := breaker(message):
+    if found := blocked(message):
         return found
     if task_type in {"REGISTER_MODEL", "UPLOAD_MODEL"}:
         return fetching(message)

@@ -21,3 +21,10 @@ __all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems",
 def world() -> Iterator[EmulatorForRay]:
     with ray_emulator() as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def one_world() -> Iterator[EmulatorForRay]:
+    """An emulator for a whole module: tests must leave it as it was."""
+    with ray_emulator() as world:
+        yield world

@@ -14,13 +14,17 @@ from tests.support.paths import ROOT
 DOCS = ROOT / "docs"
 # Folders whose pages are run here, each page whole. Those beside them have tests of their own.
 FOLDERS = ("tutorials", "how-to", "concepts", "migrating")
-PAGES = [DOCS / "index.md", *(page for folder in FOLDERS for page in sorted((DOCS / folder).rglob("*.md")))]
+TOP = ("index", "clusters", "performance", "reliability", "trouble", "errors", "architecture", "capabilities")
+PAGES = [
+    *(DOCS / f"{name}.md" for name in TOP),
+    *(page for folder in FOLDERS for page in sorted((DOCS / folder).rglob("*.md"))),
+]
 
 RUN = frozenset({"python", "sh"})
 OUTPUT = frozenset({"text", "output"})
 PARSED = frozenset({"json", "toml", "yaml"})
 # Languages that nothing here can judge: they are shown.
-SHOWN = frozenset({"console", "text", "output", "dockerfile", "ini", "http", "mermaid", "diff", "sql"})
+SHOWN = frozenset({"console", "text", "output", "dockerfile", "ini", "http", "mermaid", "diff", "ruby", "sql"})
 # What a block of code may need that is not there when the pages are run, by the second word of its fence.
 NEEDS = {
     "aws": "an account of AWS",
@@ -31,6 +35,7 @@ NEEDS = {
     "java": "Java: tests/integrations runs these blocks where there is one",
     "ray": "a cluster of Ray: tests/integrations runs these blocks on its own",
     "other": "a package that is not installed here",
+    "serverless": "a collection of AWS: tests/test_serverless.py runs it on one that is emulated",
     "part": "lines around it: it is a part of a program",
 }
 _FENCE = re.compile(

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages.blocks import DOCS, PAGES, blocks_of
+from tests.pages.blocks import DOCS, FOLDERS, PAGES, blocks_of
+from tests.pages.elsewhere import TESTED
 from tests.pages.runner import WrongPage, agrees, run_page
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
@@ -23,6 +25,14 @@ def run_text(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     page.write_text(text)
     folder.mkdir()
     return len(run_page(page, folder))
+
+
+def test_every_page_is_run_here_or_by_a_test_of_its_own() -> None:
+    generated = {DOCS / "reference.md"}  # which has no code
+    pages = set(DOCS.glob("*.md")) | {page for folder in FOLDERS for page in (DOCS / folder).rglob("*.md")}
+    elsewhere = {ROOT / name for name in TESTED}
+    assert pages - elsewhere - generated == set(PAGES)
+    assert all((ROOT / tested.test).exists() for tested in TESTED.values())
 
 
 GOOD = """
