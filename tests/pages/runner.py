@@ -19,8 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import CodeType
-from typing import cast
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import yaml
