@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiomlcommons import InvalidRequest, NULL, BadRequest, NotSupported, Session
+from aiomlcommons import NULL, BadRequest, InvalidRequest, NotSupported, Session
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.endpoint import fields_of, wire_name
 from tests.support.contract.undoing import afterwards

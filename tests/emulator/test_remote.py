@@ -173,7 +173,9 @@ async def test_settings_guard_the_way_out(ml: Session, model_url: str) -> None:
     with pytest.raises(BadRequest, match="not matching the trusted connector endpoint regex"):
         await _openai(ml, "http://example.org")
     await ml.settings.apply(MLSettings(connector_private_ip_enabled=False))
-    with pytest.raises(BadRequest, match=r"Remote inference host name has private ip address: .*private_ip_enabled=True"):
+    with pytest.raises(
+        BadRequest, match=r"Remote inference host name has private ip address: .*private_ip_enabled=True"
+    ):
         await ml.embed_one(model_id, "a")
     await ml.settings.apply(MLSettings(remote_inference_enabled=False))
     with pytest.raises(ApiError, match="Remote Inference is currently disabled"):
