@@ -44,10 +44,9 @@ class ModelComponent:
             raise TypeError(f"session must be options of Session, or an open one, not a {type(session).__name__}")
         if isinstance(session, Session) and auth is not None:
             raise ValueError("auth is that of the open session that is given: leave it out")
-        self.model = model
-        if isinstance(session, Session):
-            self.url, self.auth, self.session = url, None, session
-        else:
+        self.model, self.url, self.auth = model, url, auth
+        self.session: Options | None = session
+        if not isinstance(session, Session):
             self.auth, self.session, self.url = given(auth, session, url)
         self.batch_size, self.concurrency = batch_size, concurrency
 
