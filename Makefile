@@ -73,7 +73,7 @@ bench-ingest: $(DEV) ## measure bulk jobs: Parquet, faults, concurrency, Ray, an
 	@$(RUN) -m benchmarks.ingest_opensearch
 
 docs: $(DEV) ## write the generated pages, build the site, check its links, and run every snippet (docs/_build/html)
-	@$(RUN) docs/make.py
+	@$(RUN) docs/make_site.py
 
 # An environment, its Python, and how versions are chosen. It is made anew each time.
 define suite

@@ -9,9 +9,9 @@ repeats the line of its prompt that shares most words with the question.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import orjson
@@ -24,11 +24,12 @@ from tests.support.serving import serving
 REFUSED = {
     "error": {"message": "Incorrect API key provided", "type": "invalid_request_error", "code": "invalid_api_key"}
 }
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 ROUTES: dict[str, Any] = {}
 
 
-def _at(path: str) -> Any:
-    def put(handler: Any) -> Any:
+def _at(path: str) -> Callable[[Handler], Handler]:
+    def put(handler: Handler) -> Handler:
         ROUTES[path] = handler
         return handler
 
