@@ -50,7 +50,7 @@ TOO_WIDE = "document.scrollingElement.scrollWidth - window.innerWidth"
 class Quiet(SimpleHTTPRequestHandler):
     """Serves the files of a folder, and says nothing."""
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
