@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import argparse
 import base64
-import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
@@ -80,17 +80,20 @@ class Case:
 
 
 def page(world: EmulatorForRay, lacks: str) -> dict[str, Any]:
-    """Run the blocks of the page that need Ray or Java, in a folder with the file that they read; return their names.
+    """Run the blocks of the page that need Ray or Java, with the file that they read; return their names.
 
     Four verses are in the file, of which the one with the id ``v2`` has no text.
     """
     names: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with tempfile.TemporaryDirectory() as folder:
         texts = ["a soft answer", "a harsh word", None, "a merry heart"]
-        pq.write_table(pa.table({"id": ["v0", "v1", "v2", "v3"], "text": texts}), "verses.parquet")
+        pq.write_table(pa.table({"id": ["v0", "v1", "v2", "v3"], "text": texts}), f"{folder}/verses.parquet")
         for block in blocks_of(DOCS / "how-to" / "ray-and-spark.md"):
             if block.lacks == lacks:
-                exec(compile(block.code.replace(SHOWN_URL, world.url), block.where, "exec"), names)  # noqa: S102
+                code = block.code.replace(SHOWN_URL, world.url)
+                # Both engines take a path from the folder in which they were started.
+                code = re.sub(r'"(verses\.parquet|embedded)"', rf'"{folder}/\1"', code)
+                exec(compile(code, block.where, "exec"), names)  # noqa: S102
     return names
 
 

@@ -1,18 +1,7 @@
-"""docs/how-to/dataframes.md: a cluster with the model of the page."""
+"""A cluster that has the models of the page."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from tests.pages.worlds.deployed_models import world
 
-from aiomlcommons import Backoff, Session
-from tests.pages.worlds import Place
-
-
-@asynccontextmanager
-async def world(place: Place) -> AsyncGenerator[Mapping[str, object]]:
-    """Deploy the model."""
-    async with Session(place.url) as ml:
-        await ml.settings.allow_first_model()
-        await ml.models.ensure("all-MiniLM-L6-v2", backoff=Backoff(first=0, cap=0))
-    yield {}
+__all__ = ["world"]
