@@ -202,7 +202,7 @@ def verdict(error: MLCommonsError) -> tuple[int, str]:
 
 async def cluster_failed(request: Request, error: MLCommonsError) -> Response:
     status, detail = verdict(error)
-    log.warning("%s %s: %d: %s: %s", request.method, request.url.path, status, type(error).__name__, error)
+    log.warning("%s %s: %d: %s: %s", request.method, request.scope["path"], status, type(error).__name__, error)
     headers = dict(CHALLENGE) if status == 401 else {}
     if status == 503:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after or 0)))

@@ -605,7 +605,7 @@ class Settings:
     def temporarily(self, settings: aiomlcommons.api.setting_names.MLSettings, *, transient: bool = ..., skip_missing: bool = ...) -> contextlib.AbstractContextManager[None]:
         'Change settings while the context is open, and restore them however it ends. Raises as ``apply`` does.'
     def trust(self, url: str, *, transient: bool = ...) -> aiomlcommons.api.setting_names.MLSettings:
-        'Let connectors call the host of a URL, beside those that the cluster trusts already; return the previous value.'
+        'Let connectors call the host of a URL, beside those that the cluster trusts; return the previous value.'
 
 
 class Task:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from aiomlcommons.inference.methods import BATCH, CONCURRENCY
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._models import Call, ModelCalls, ensured
-from aiomlcommons.integrations._stored import restored, session_options, stored
+from aiomlcommons.integrations._stored import given, restored, session_options, stored
 from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.rules import AMOUNT
 from aiomlcommons.session import Session
@@ -44,9 +44,10 @@ class ModelComponent:
             raise TypeError(f"session must be options of Session, or an open one, not a {type(session).__name__}")
         if isinstance(session, Session) and auth is not None:
             raise ValueError("auth is that of the open session that is given: leave it out")
-        if isinstance(session, Mapping) and "auth" in session:
-            raise ValueError("auth is no option of session= here: give it as auth=")
-        self.model, self.url, self.auth, self.session = model, url, auth, session
+        self.model, self.url, self.auth = model, url, auth
+        self.session: Options | None = session
+        if not isinstance(session, Session):
+            self.auth, self.session, self.url = given(auth, session, url)
         self.batch_size, self.concurrency = batch_size, concurrency
 
     def warm_up(self) -> None:
@@ -70,8 +71,8 @@ class ModelComponent:
     def to_dict(self) -> dict[str, Any]:
         """Return what the component was made with, to be stored.
 
-        A ``Secret`` is stored as the name of its environment variable. Raises ValueError for a password in plain text
-        and for a secret that holds its token, TypeError for what has no stored form, such as an open session.
+        A ``Secret`` is stored as the name of its environment variable. Raises ValueError for a credential
+        that was given as it is, TypeError for what has no stored form, such as an open session.
         """
         names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
         return default_to_dict(self, **{name: stored(name, getattr(self, name)) for name in names})
@@ -79,8 +80,8 @@ class ModelComponent:
     @classmethod
     def from_dict(cls: type[Self], data: dict[str, Any]) -> Self:
         """Return the component that was stored. Secrets are read at its first run."""
-        given = data.get("init_parameters", {})
-        return default_from_dict(cls, {**data, "init_parameters": {name: restored(given[name]) for name in given}})
+        options = data.get("init_parameters", {})
+        return default_from_dict(cls, {**data, "init_parameters": {name: restored(options[name]) for name in options}})
 
     @property
     def _calls(self) -> ModelCalls:

@@ -7,10 +7,10 @@ from typing import Any
 
 from aiomlcommons.inference.methods import BATCH
 from aiomlcommons.integrations._extras import needs
-from aiomlcommons.integrations._models import ModelCalls
+from aiomlcommons.integrations._models import ModelCalls, Options
+from aiomlcommons.net.rules import no_such_option
 from aiomlcommons.net.urls import base_of, check_url, credentials_in
 from aiomlcommons.session import Session
-from aiomlcommons.spelling import did_you_mean
 
 with needs("llama-index-core", "llama-index"):
     from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr
@@ -39,9 +39,8 @@ class ModelComponent(BaseModel):
         for name in options:
             # Pydantic would leave out what it does not know.
             if name not in type(self).model_fields:
-                hint = did_you_mean(name, type(self).model_fields)
-                raise TypeError(f"{type(self).__name__} has no option {name!r}" + (hint and f": {hint}"))
-        url, session = _without_credentials(url, session)
+                raise TypeError(f"{type(self).__name__}: {no_such_option(name, type(self).model_fields)}")
+        url, session = _given(url, session)
         super().__init__(url=url, session=session, **fields, **options)
         self._calls = self._calls_of(asked, batch)
 
@@ -66,12 +65,15 @@ class ModelComponent(BaseModel):
         return super().__getstate__()
 
 
-def _without_credentials(
+def _given(
     url: str | None, session: Session | Mapping[str, Any] | None
 ) -> tuple[str | None, Session | Mapping[str, Any] | None]:
     """Move the credentials of a URL to the options of the session. Raises TypeError or ValueError for a bad URL."""
+    options = Options(session) if isinstance(session, Mapping) else session
     if url is None or isinstance(session, Session):
-        return url, session
+        return url, options
     parsed = check_url(url)
     credentials = credentials_in([parsed])
-    return (url, session) if credentials is None else (base_of(parsed), {"auth": credentials, **(session or {})})
+    return (
+        (url, options) if credentials is None else (base_of(parsed), Options({"auth": credentials, **(session or {})}))
+    )

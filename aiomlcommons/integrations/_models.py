@@ -68,20 +68,21 @@ class ModelCalls(Worker["Call[Any]", Any]):
                 f"model must be an id, a name or a spec such as PretrainedModel, not {type(model).__name__}"
             )
         if not isinstance(session, Session | Mapping | None):
-            kind = "a synchronous one" if hasattr(session, "async_session") else kind_of(session)
-            raise TypeError(f"session must be options of Session, or an open aiomlcommons.Session, not {kind}")
+            raise TypeError(
+                f"session must be options of Session, or an open aiomlcommons.Session, not {_kind(session)}"
+            )
         self.component = component
         self.how = How(model, batch, concurrency)
         self._given: Asked | None = None
         if isinstance(session, Session):
             if url is not None:
                 raise ValueError("url is that of the open session that is given: leave it out")
-            self._given, self.url, self._options = Asked(session, self.how), session.url, dict[str, Any]()
+            self._given, self.url = Asked(session, self.how), session.url
         else:
             if url is None and not os.environ.get("OPENSEARCH_URL"):
                 raise ValueError(f"OPENSEARCH_URL is not set: give {component} url='https://host:9200', or set it")
-            self._from, self._options = url, dict(session or {})
-            self.url = session_of(url, self._options).url  # without the password that may be in it
+            self._where = Where(url, Options(session or {}))
+            self.url = session_of(url, self._where.options).url  # without the password that may be in it
 
     def run(self, call: Call[T]) -> T:
         """Make a call and wait for its result. Raises RuntimeError if an open session was given."""
@@ -103,7 +104,7 @@ class ModelCalls(Worker["Call[Any]", Any]):
         await asyncio.to_thread(self.close)
 
     def _working(self) -> AbstractAsyncContextManager[Callable[[Call[Any]], Awaitable[Any]]]:
-        return _opened(self._from, self._options, self.how)
+        return _opened(self._where, self.how)
 
     def __getstate__(self) -> dict[str, Any]:
         if self._given is not None:
@@ -112,6 +113,10 @@ class ModelCalls(Worker["Call[Any]", Any]):
 
     def __repr__(self) -> str:
         return f"{self.component}({self.how.model!r}, {self.url!r})"  # without the options, which may have passwords
+
+
+def _kind(session: object) -> str:
+    return "a synchronous one" if hasattr(session, "async_session") else kind_of(session)
 
 
 @attrs.frozen
@@ -123,9 +128,24 @@ class How:
     concurrency: int
 
 
+class Options(dict[str, Any]):
+    """The options of a session, whose values are not shown: a password may be in any."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self)})"
+
+
+@attrs.frozen
+class Where:
+    """The URL and the options of a session."""
+
+    url: str | None = attrs.field(repr=False)  # a password may be in it
+    options: Options
+
+
 @asynccontextmanager
-async def _opened(url: str | None, options: Mapping[str, Any], how: How) -> AsyncGenerator[Asked]:
-    async with session_of(url, options) as session:
+async def _opened(where: Where, how: How) -> AsyncGenerator[Asked]:
+    async with session_of(where.url, where.options) as session:
         yield Asked(session, how)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiomlcommons.inference.methods import BATCH, CONCURRENCY
 from aiomlcommons.integrations._extras import needs
-from aiomlcommons.integrations._models import Call, ModelCalls, embeddings, scores
+from aiomlcommons.integrations._models import Call, ModelCalls, Options, embeddings, scores
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.session import Session
 
@@ -122,7 +122,7 @@ class MLCommonsRerank(BaseDocumentCompressor):
     _calls: ModelCalls = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002
-        """Make what calls the model, without opening anything; ``url`` becomes that of the cluster, and no password."""
+        """Make what calls the model, without opening anything; no password is in ``url`` or shown."""
         self._calls = ModelCalls(
             type(self).__name__,
             self.model,
@@ -131,7 +131,10 @@ class MLCommonsRerank(BaseDocumentCompressor):
             batch=self.batch,
             concurrency=self.concurrency,
         )
-        vars(self)["url"] = self._calls.url  # a frozen model lets nobody assign to it
+        # A frozen model lets nobody assign to it.
+        vars(self)["url"] = self._calls.url
+        if isinstance(self.session, Mapping):
+            vars(self)["session"] = Options(self.session)
 
     def compress_documents(
         self,

@@ -19,17 +19,10 @@ from aiomlcommons.integrations.haystack import (
     MLCommonsTextEmbedder,
 )
 from tests.support.contract.kinds import deployed
-from tests.support.contract.servers import Server
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("environment")]
 
 TEXTS = ["hello world", "the quick brown fox", "something else", ""]
-
-
-@pytest.fixture
-def environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the environment name the server under test."""
-    monkeypatch.setenv("OPENSEARCH_URL", server.url)
 
 
 @pytest.mark.since("2.12", "a cross-encoder")

@@ -14,18 +14,11 @@ from aiomlcommons import Session
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.integrations.langchain import MLCommonsEmbeddings, MLCommonsRerank
 from tests.support.contract.kinds import deployed, spec_of
-from tests.support.contract.servers import Server
 from tests.support.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
 
 TEXTS = ["hello world", "the quick brown fox", "something else"]
-
-
-@pytest.fixture
-def environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the environment name the server under test."""
-    monkeypatch.setenv("OPENSEARCH_URL", server.url)
 
 
 @pytest.mark.usefixtures("environment")

@@ -12,17 +12,10 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from aiomlcommons import Session
 from aiomlcommons.integrations.llama_index import MLCommonsEmbedding, MLCommonsRerank, MLCommonsSparseEmbedding
 from tests.support.contract.kinds import deployed
-from tests.support.contract.servers import Server
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("environment")]
 
 TEXTS = ["hello world", "the quick brown fox", "something else", ""]
-
-
-@pytest.fixture
-def environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the environment name the server under test."""
-    monkeypatch.setenv("OPENSEARCH_URL", server.url)
 
 
 async def test_embeddings_in_batches_are_those_of_the_session(ml: Session, unique: str, zips: dict[str, Path]) -> None:

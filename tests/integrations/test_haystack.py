@@ -341,6 +341,9 @@ def test_the_number_of_documents_to_keep_is_above_0(top_k: int) -> None:
         ({"concurrency": "4"}, TypeError, "concurrency must be a whole number of at least 1, not '4'"),
         ({"session": "s"}, TypeError, "session must be options of Session, or an open one, not a str"),
         ({"session": {"auth": ("u", "p")}}, ValueError, "auth is no option of session= here: give it as auth="),
+        ({"session": {"tmeout": 3}}, TypeError, "session: there is no option 'tmeout'; did you mean 'timeout'"),
+        ({"session": {"retries": -1}}, ValueError, "retries must be a whole number of at least 0, not -1"),
+        ({"url": "h:9200"}, ValueError, "it must begin with https:// or http://"),
         ({"session": Session("http://h"), "auth": ("u", Secret.from_token("p"))}, ValueError, "of the open session"),
     ],
 )
@@ -414,20 +417,32 @@ def test_a_secret_that_is_missing_is_named_when_it_is_needed() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"auth": ("me", Secret.from_token("hidden"))}, ValueError, "Cannot serialize token-based secret"),
-        ({"auth": ("me", "hidden")}, ValueError, "auth cannot be stored.*a credential.*Secret.from_env_var"),
+        ({"auth": ("me", Secret.from_token("hidden"))}, ValueError, "auth cannot be stored.*Secret.from_env_var"),
+        ({"auth": ("me", "hidden")}, ValueError, "auth cannot be stored.*Secret.from_env_var"),
         ({"auth": AwsAuth("eu-west-1")}, TypeError, "auth cannot be stored, because it is a AwsAuth.*environment"),
-        ({"url": "https://me:hidden@h:9200"}, ValueError, "url cannot be stored.*a credential"),
-        ({"session": {"proxy": "http://me:hidden@p"}}, ValueError, "proxy cannot be stored.*a credential"),
-        ({"session": {"headers": {"x-own": "hidden"}}}, ValueError, "x-own cannot be stored.*a credential"),
+        ({"url": "https://me:hidden@h:9200"}, ValueError, "auth cannot be stored"),
+        ({"session": {"proxy": "http://me:hidden@p"}}, ValueError, "proxy cannot be stored"),
+        ({"session": {"headers": {"x-own": "hidden"}}}, ValueError, "x-own cannot be stored"),
         ({"session": {"client_key_password": "hidden"}}, ValueError, "client_key_password cannot be stored"),
     ],
 )
-def test_no_credential_is_stored_in_plain_text(options: Any, error: type[Exception], words: str) -> None:
+def test_no_credential_is_stored_as_it_is(options: Any, error: type[Exception], words: str) -> None:
     component = MLCommonsTextEmbedder("m", **options)
     with pytest.raises(error, match=words) as raised:
         component.to_dict()
-    assert "hidden" not in str(raised.value) + repr(component)
+    assert "hidden" not in str(raised.value) + repr(component) + repr(vars(component))
+
+
+@pytest.mark.parametrize(
+    ("url", "auth"), [("http://me:secret@", None), ("http://", ("me", "secret")), ("http://a:b@", ("me", "secret"))]
+)
+def test_credentials_may_be_given_as_they_are(world: EmulatorForRay, url: str, auth: Any) -> None:
+    embedder = MLCommonsTextEmbedder(world.dense, world.url.replace("http://", url), auth=auth)
+    with predictions(world) as seen:
+        embedder.run("a")
+    assert seen[0].authorization == "Basic bWU6c2VjcmV0"
+    assert embedder.url == world.url
+    embedder.close()
 
 
 def test_other_options_may_be_secrets(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,11 +261,11 @@ def test_an_open_session_is_used_on_its_event_loop(world: EmulatorForRay) -> Non
 @pytest.mark.parametrize("component", EVERY)
 def test_credentials_are_neither_stored_nor_shown(component: Any) -> None:
     made = component("m", "https://me:hidden@h:9200", session={"headers": {"x-own": "hidden"}})
-    assert made._calls._options["auth"].username == "me"
+    assert made.session["auth"].username == "me"
     stored = made.model_dump()
     assert (stored["url"], stored["class_name"]) == (URL, component.__name__)
     assert "session" not in stored
-    assert "hidden" not in repr(made) + str(made) + made.model_dump_json() + repr(made._calls)
+    assert "hidden" not in repr(made) + str(made) + made.model_dump_json() + repr(vars(made)) + repr(vars(made._calls))
     stored.pop("class_name")
     assert component(**stored, session=made.session).model_dump(exclude={"callback_manager"}) == made.model_dump()
 
@@ -280,9 +280,9 @@ def test_a_component_is_made_of_what_is_stored(component: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "options", "error", "words"),
     [
-        (MLCommonsEmbedding, {"batch": 3}, TypeError, "MLCommonsEmbedding has no option 'batch': did you mean"),
-        (MLCommonsSparseEmbedding, {"zzz": 3}, TypeError, "MLCommonsSparseEmbedding has no option 'zzz'$"),
-        (MLCommonsRerank, {"top_k": 3}, TypeError, "MLCommonsRerank has no option 'top_k': did you mean 'top_n'"),
+        (MLCommonsEmbedding, {"batch": 3}, TypeError, "MLCommonsEmbedding: there is no option 'batch'; did you mean"),
+        (MLCommonsSparseEmbedding, {"zzz": 3}, TypeError, "MLCommonsSparseEmbedding: there is no option 'zzz'"),
+        (MLCommonsRerank, {"top_k": 3}, TypeError, "there is no option 'top_k'; did you mean 'top_n'"),
         (MLCommonsRerank, {"top_n": 0}, ValueError, "greater than 0"),
         (MLCommonsEmbedding, {"embed_batch_size": 0}, ValueError, "greater than 0"),
         (MLCommonsEmbedding, {"model_name": 3}, ValueError, "valid string"),

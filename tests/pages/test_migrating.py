@@ -38,7 +38,7 @@ class Recorder:
 def theirs() -> Iterator[tuple[str, Key]]:
     """Yield each method of opensearch-py's client of ML Commons, with the route that it calls."""
     recorder = Recorder()
-    client = MlClient(recorder)  # type: ignore[arg-type]
+    client = MlClient(recorder)
     for name, function in inspect.getmembers(MlClient, inspect.isfunction):
         if not name.startswith("_"):
             words = [one for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from tests.pages.worlds import Place
 from tests.support.authority import Authority
 
-USER = {"username": "service", "password": "a soft answer"}
+USER, PASSWORD = "service", "a soft answer"
 
 
 @asynccontextmanager
@@ -17,10 +17,10 @@ async def world(place: Place) -> AsyncGenerator[Mapping[str, object]]:
     """Serve both beside the open one, and write the files that the page names."""
     authority = Authority(place.folder)
     authority.client()
-    (place.folder / "password.txt").write_text(f"{USER['password']}\n")
-    one = place.emulator.serve(**USER, ssl_context=authority.server())
-    other = place.emulator.serve(**USER, ssl_context=authority.server(client=True))
+    (place.folder / "password.txt").write_text(f"{PASSWORD}\n")
+    one = place.emulator.serve(username=USER, password=PASSWORD, ssl_context=authority.server())
+    other = place.emulator.serve(username=USER, password=PASSWORD, ssl_context=authority.server(client=True))
     async with one as url, other as strict:
         os.environ.update(OPENSEARCH_URL=url, CERTIFICATES_URL=strict, OPENSEARCH_CA_CERTS="ca.pem")
-        os.environ.update(OPENSEARCH_USERNAME=USER["username"], OPENSEARCH_PASSWORD=USER["password"])
+        os.environ.update(OPENSEARCH_USERNAME=USER, OPENSEARCH_PASSWORD=PASSWORD)
         yield {}

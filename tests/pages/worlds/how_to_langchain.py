@@ -1,19 +1,7 @@
-"""A cluster that allows models, as it is after somebody has used it."""
+"""A cluster that has the models of the page."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from tests.pages.worlds.deployed_models import world
 
-from aiomlcommons import Backoff, Session
-from tests.pages.worlds import Place
-
-
-@asynccontextmanager
-async def world(place: Place) -> AsyncGenerator[Mapping[str, object]]:
-    """Let the models of the page be deployed."""
-    async with Session(place.url) as ml:
-        await ml.settings.allow_first_model()
-        for model in ("all-MiniLM-L6-v2", "ms-marco-MiniLM-L-6-v2"):
-            await ml.models.ensure(model, backoff=Backoff(first=0))
-    yield {}
+__all__ = ["world"]
