@@ -10,13 +10,12 @@ from aiomlcommons.ingest.sinks.arrow_tables import arrow
 from aiomlcommons.integrations._columns import with_column
 from aiomlcommons.integrations._embedding import EmbedColumn, EmbedOptions
 from aiomlcommons.integrations._extras import needs
-from aiomlcommons.integrations.errors import RowsFailed
 from aiomlcommons.lifecycle.spec import Spec
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
-__all__ = ["EmbedInArrow", "RowsFailed", "embed_in_arrow"]
+__all__ = ["EmbedInArrow", "embed_in_arrow"]
 
 
 def embed_in_arrow(

@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from aiomlcommons import Session
+from aiomlcommons import Session, Timeout
 from aiomlcommons.ingest import IndexSource
 from aiomlcommons.integrations.ray import Embed, OpenSearchDatasink
 from aiomlcommons.integrations.spark import embed_in_arrow
@@ -43,6 +43,8 @@ Vectors = dict[str, npt.NDArray[np.float32]]
 POISON = "poison"
 NO_TEXT, FAILS = "its text must be a string, not NoneType", "ServerError: the text cannot be translated"
 BLOCKS = 4
+# One thread of this process answers all workers, and has to share two cores with them.
+PATIENT = {"timeout": Timeout(read=900)}
 
 
 @attrs.frozen
@@ -106,15 +108,16 @@ def on_ray(world: EmulatorForRay, case: Case, batch_format: str = "pyarrow") -> 
 
     embedded = ray.data.from_arrow(case.rows).repartition(BLOCKS).map_batches(
         Embed,
-        fn_constructor_kwargs={"model": world.dense, "url": world.url, "on_error": "column"},
+        fn_constructor_kwargs={"model": world.dense, "url": world.url, "on_error": "column", "session": PATIENT},
         batch_format=batch_format,
         batch_size=2048,
         compute=ray.data.ActorPoolStrategy(size=2),
     )  # fmt: skip
     embedded = embedded.materialize()
     failed = embedded.select_columns(["id", "error"]).filter(lambda row: row["error"] is not None).take_all()
-    sink = OpenSearchDatasink("docs", world.url, on_error="report", create=True)
-    embedded.write_datasink(sink)
+    less: dict[str, Any] = {"concurrency": 1, "bulk_bytes": 1_000_000}
+    sink = OpenSearchDatasink("docs", world.url, on_error="report", session=PATIENT, create=True, **less)
+    embedded.write_datasink(sink, concurrency=2)
     reasons = {row["id"]: row["error"] for row in failed}
     assert {one.id: one.why for one in sink.refused} == reasons, "the datasink tells other reasons"
     assert sink.written == len(case.vectors), f"the datasink says that it wrote {sink.written}"
@@ -163,7 +166,7 @@ def spark_here() -> Any:
 
 def on_spark(world: EmulatorForRay, case: Case) -> str:
     """Embed on Spark, write Parquet, and judge what it holds. Returns words."""
-    embed = embed_in_arrow(world.dense, world.url, on_error="column")
+    embed = embed_in_arrow(world.dense, world.url, on_error="column", session=PATIENT)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "source.parquet"), Path(folder, "target")
         pq.write_table(case.rows, source)

@@ -17,7 +17,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from aiomlcommons import InvalidRequest
-from aiomlcommons.integrations.spark import RowsFailed, embed_in_arrow
+from aiomlcommons.integrations.errors import RowsFailed
+from aiomlcommons.integrations.spark import embed_in_arrow
 from tests.support.opensearch.fixture import LIMIT
 from tests.support.paths import ROOT
 from tests.support.ray_emulator import EmulatorForRay
