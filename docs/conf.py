@@ -33,6 +33,7 @@ myst_heading_anchors = 4  # as GitHub makes them, so that a link to a heading wo
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 python_display_short_literal_types = True
+toc_object_entries_show_parents = "hide"
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # autodoc lists the attributes themselves
 napoleon_google_docstring = True
