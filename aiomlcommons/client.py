@@ -22,7 +22,6 @@ from aiomlcommons.net import option_rules
 from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.connection import Connection
-from aiomlcommons.net.environment import options_from, urls_from
 from aiomlcommons.net.health import ping
 from aiomlcommons.net.hedge import Hedge, as_hedge
 from aiomlcommons.net.node_state import NodeState
@@ -48,7 +47,7 @@ class HasClient(Protocol):
     def _session(self) -> Client: ...
 
 
-@refuses("with", write="`async with Session(...) as ml:`, or `ml = await Session.connect(...)`")
+@refuses("with", "await", write="`async with Session(...) as ml:`, or `ml = await Session(...).open()`")
 class Client(Calls, Api, Inference, Waits):
     """A client of one cluster: every endpoint, polling of tasks, and the typed helpers over predict.
 
@@ -138,14 +137,7 @@ class Client(Calls, Api, Inference, Waits):
             Unauthorized: The credentials are not accepted.
             NotOpenSearch: Something other than OpenSearch responds at this URL.
         """
-        session = cls(url, **options)
-        await session._exchange.open()
-        try:
-            await session.greet()
-        except BaseException:
-            await session.close()
-            raise
-        return session
+        return await cls(url, **options).open()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Unpack[SessionOptions]) -> Self:
@@ -159,9 +151,26 @@ class Client(Calls, Api, Inference, Waits):
         variables of certificates. Raises ValueError if OPENSEARCH_URL is not set, or a variable holds what its option
         does not take.
         """
+        # Here, since it brings what AWS needs, and most sessions are given their options.
+        from aiomlcommons.net.environment import options_from, urls_from
+
         # Not the default value itself, because help() and documentation would print all of its passwords.
         environ = os.environ if environ is None else environ
         return cls(urls_from(environ), **options_from(environ, options))
+
+    async def open(self) -> Self:
+        """Open the session and verify that a cluster responds, as ``connect`` does, where ``async with`` cannot stand.
+
+        ``ml = await Session.from_env().open()`` is for a notebook or ``python -m asyncio``; close it with
+        ``await ml.close()``. Raises what ``connect`` raises, and SessionClosed if the session was opened before.
+        """
+        await self._exchange.open()
+        try:
+            await self.greet()
+        except BaseException:
+            await self.close()
+            raise
+        return self
 
     async def __aenter__(self) -> Self:
         await self._exchange.open()

@@ -188,7 +188,7 @@ class ApiError(MLCommonsError):
 
     def _remedy(self) -> str:
         words = f"{self.reason} {self.details}"
-        return hints.breaker(words) or hints.provider(self.trouble) or aws_hint(self.response, words)
+        return hints.blocked(words) or hints.provider(self.trouble) or aws_hint(self.response, words)
 
     def __reduce__(self) -> Any:
         # The message as it was, because a hint may tell by how much the clock was wrong.

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, TypeVarTuple, Unpack, cast
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -20,6 +20,8 @@ from aiomlcommons.owner import Owner
 
 T = TypeVar("T")
 Owned = TypeVar("Owned")
+Given = TypeVarTuple("Given")
+CLOSED_MEANWHILE = "the session was closed meanwhile"
 
 
 class Portal(Generic[Owned]):
@@ -69,6 +71,17 @@ class Portal(Generic[Owned]):
         with self._task(run) as future:
             return _result(future)
 
+    async def call_async(self, function: Callable[[Unpack[Given]], Awaitable[T]], *arguments: *Given) -> T:
+        """Call an async function on the event loop, from another one, and await its result.
+
+        Cancelling the await cancels the call, and waits for its end. Raises SessionClosed as ``call`` does.
+        """
+        self._check_open()
+        try:
+            return await self._portal.call_async(function, *arguments)
+        except CancelledError:
+            raise SessionClosed(CLOSED_MEANWHILE) from None
+
     @contextmanager
     def entered(self, context: AbstractAsyncContextManager[T]) -> Iterator[T]:
         """Enter a context on the event loop, and leave it there, in the same task.
@@ -97,6 +110,14 @@ class Portal(Generic[Owned]):
                 self._portal.call(leaving.set)
                 _result(future)
 
+    def _check_open(self) -> None:
+        """Raise SessionClosed if it takes calls no more, RuntimeError on the thread of the loop."""
+        if self._owner.is_forked:
+            self._owner.check("the session")
+        if self._closed:
+            raise SessionClosed("the session is closed; create a new one with Session(...)")
+        self._refuse_own_thread()
+
     def _refuse_own_thread(self) -> None:
         """Raise RuntimeError on the thread of the loop, before anything is done."""
         if threading.current_thread() is self._thread:
@@ -109,11 +130,7 @@ class Portal(Generic[Owned]):
     @contextmanager
     def _task(self, run: Callable[[], Awaitable[T]]) -> Iterator[Future[T]]:
         """Run a task on the event loop. An interrupt, such as Ctrl-C, cancels it, and is raised once it has ended."""
-        if self._owner.is_forked:
-            self._owner.check("the session")
-        if self._closed:
-            raise SessionClosed("the session is closed; create a new one with Session(...)")
-        self._refuse_own_thread()
+        self._check_open()
         scopes, ended = list[anyio.CancelScope](), threading.Event()
         future: Future[T | None] | None = None
 
@@ -145,7 +162,7 @@ def _result(future: Future[T]) -> T:
     try:
         return future.result()
     except CancelledError:
-        raise SessionClosed("the session was closed meanwhile") from None
+        raise SessionClosed(CLOSED_MEANWHILE) from None
 
 
 def _close_collected(close: Callable[[], None]) -> None:

@@ -21,7 +21,8 @@ class Session(Client, Ingests, Diagnoses, Searches, Evaluates, Reembeds):
     """An async session with an OpenSearch cluster that runs ML Commons: one connection pool, typed calls, retries.
 
     ``async with Session("https://host:9200", auth=("admin", "...")) as ml:``, or in a notebook
-    ``ml = await Session.connect(...)`` and ``await ml.close()``. A session belongs to the event loop that opened it.
+    ``ml = await Session.connect(...)``, or ``ml = await Session.from_env().open()``, and ``await ml.close()``. A
+    session belongs to the event loop that opened it.
 
     Args:
         url: The cluster's URL, or a list of those of its nodes, which then take calls in turn; one that fails is set

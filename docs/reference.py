@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -13,11 +14,16 @@ from aiomlcommons.endpoint import Endpoint, Request
 from aiomlcommons.session import Session
 
 PAGE = Path(__file__).with_name("reference.md")
+# Every route of ML Commons, read from its source; one of them is there no more.
+ROUTES = Path(__file__).parent.parent / "tests" / "data" / "routes.tsv"
 Row = tuple[str, type[Request[Any]]]
 
 HEAD = """# Every endpoint
 
-`make docs` writes this page from `aiomlcommons.ENDPOINTS`: {count} endpoints with {routes} routes.
+`make docs` writes this page from `aiomlcommons.ENDPOINTS`: {count} endpoints with {routes} routes, because some
+have several. {now} of them are all the routes that the newest source of ML Commons registers, as listed in
+`tests/data/routes.tsv`; {before} are names that only older releases have; {others} belong to OpenSearch itself:
+indices, documents, searches, pipelines and settings.
 
 *Since* is the first release of OpenSearch that has the endpoint under its present route. *Also* are routes of equal
 standing, *before* are names that older servers know it by; a session picks the one that its server knows. A
@@ -36,9 +42,19 @@ TABLE = """
 def reference() -> str:
     """Return the text of the page."""
     rows = sorted(endpoints(), key=lambda row: (_space(row), row[0]))
-    routes = sum(len(cls.endpoint.routes) for cls in ENDPOINTS)
-    head = HEAD.format(count=len(ENDPOINTS), routes=routes)
+    head = HEAD.format(count=len(ENDPOINTS), **counts())
     return head + "".join(_section(space, group) for space, group in groupby(rows, _space))
+
+
+def counts() -> dict[str, int]:
+    """Return how many routes there are, and of which kinds."""
+    paths = [route.path for cls in ENDPOINTS for route in cls.endpoint.routes]
+    of_ml = sum("/_ml/" in path for path in paths)
+    with ROUTES.open(encoding="utf-8", newline="") as file:
+        now = sum(
+            row["status"] != "NOT REGISTERED" for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        )
+    return {"routes": len(paths), "now": now, "before": of_ml - now, "others": len(paths) - of_ml}
 
 
 def _space(row: Row) -> str:

@@ -47,6 +47,9 @@ aioresponses.core.ClientResponse = _Response  # type: ignore[attr-defined]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Haystack would tell its makers of each pipeline that runs here.
+os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "false")
+
 # A shell that runs the tests in the background has Ctrl-C ignored, and programs that are started here would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -92,6 +95,9 @@ def _nothing_blocks() -> Iterator[None]:
             blocking.functions["os.stat"].can_block_in(f"ingest/{package}/__init__.py", "_of_path")
         # Who calls a synchronous session on an event loop, as in a notebook, wants this loop to wait.
         blocking.functions["threading.Lock.acquire"].can_block_in("aiomlcommons/portal.py", {"_task", "_result"})
+        # Of two sessions in threads of their own, one waits while the other imports what both need first.
+        importing = {"_find_and_load", "_lock_unlock_module"}
+        blocking.functions["threading.Lock.acquire"].can_block_in("<frozen importlib._bootstrap>", importing)
         _let_coverage_wait(blocking.functions["threading.Lock.acquire"])
         yield
 

@@ -100,6 +100,19 @@ async def test_connect_opens_and_close_closes() -> None:
         assert repr(ml) == f"<Session {server.url} closed>"
 
 
+async def test_a_session_of_the_environment_is_opened_without_a_block_and_refuses_what_is_no_cluster() -> None:
+    async with serve() as server:
+        ml = await Session.from_env({"OPENSEARCH_URL": server.url}).open()
+        assert repr(ml) == f"<Session {server.url} open>"
+        with pytest.raises(SessionClosed, match="this session is open"):
+            await ml.open()
+        await ml.close()
+    gone = Session(server.url, retries=0)
+    with pytest.raises(ConnectError, match="is the cluster up"):
+        await gone.open()
+    assert repr(gone) == f"<Session {server.url} closed>"
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

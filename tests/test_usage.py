@@ -108,8 +108,8 @@ CASES: list[tuple[Callable[[Session], Any], str, str, set[str]]] = [
     (
         lambda ml: ml,
         "a Session",
-        "`async with Session(...) as ml:`, or `ml = await Session.connect(...)`",
-        {"with"},
+        "`async with Session(...) as ml:`, or `ml = await Session(...).open()`",
+        {"with", "await"},
     ),
 ]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
 from aiomlcommons.api.predict import Words
-from aiomlcommons.api.tensors import ModelTensors, TextTensor
+from aiomlcommons.api.tensors import MapTensor, ModelTensors, TextTensor
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.errors import StreamFailed
 from aiomlcommons.record import Record, in_query, mixin, record
@@ -81,12 +81,33 @@ class AgentMessage(Record):
     memory_id: str | None = None
     metrics: Mapping[str, Any] | None = None
 
+    @property
+    def text(self) -> str:
+        """The text of the answer; empty if it has none."""
+        return "".join(str(block["text"]) for block in self.message.content or () if "text" in block)
+
 
 @record
 class AgentTensors(Record):
     """The response of any other agent: outputs named ``memory_id``, ``response`` and the like."""
 
     inference_results: list[ModelTensors] | None = None
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The outputs by their names: texts, and mappings as they are. The last one is the answer."""
+        found = (tensor for result in self.inference_results or () for tensor in result.output or ())
+        return {
+            tensor.name or "": tensor.result if isinstance(tensor, TextTensor) else tensor.dataAsMap
+            for tensor in found
+            if isinstance(tensor, TextTensor | MapTensor)
+        }
+
+    @property
+    def text(self) -> str:
+        """The text of the answer; empty if it has none."""
+        last = [*self.outputs.values()][-1:] or [""]
+        return str(last[0].get("response", "")) if isinstance(last[0], Mapping) else last[0]
 
 
 AgentAnswer: TypeAlias = AgentTask | AgentMessage | AgentTensors

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import KW_ONLY
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 
 from aiomlcommons.api.setting_names import FIRST_MODEL, PREFIX, MLSettings, versions_of
 from aiomlcommons.endpoint import Request, endpoint
-from aiomlcommons.errors import NotSupported
+from aiomlcommons.errors import InvalidRequest, NotSupported
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import NULL, Record, in_query, record
 from aiomlcommons.usage import context
@@ -111,6 +113,22 @@ class Settings(Namespace):
         finally:
             with anyio.CancelScope(shield=True):
                 await self.apply(before, transient=transient)
+
+    async def trust(self, url: str, *, transient: bool = False) -> MLSettings:
+        """Let connectors call the host of a URL, beside those that the cluster trusts; return the previous value.
+
+        A cluster trusts the hosts of some providers by itself, such as OpenAI, Cohere and Amazon. A private address is
+        refused all the same, unless ``MLSettings(connector_private_ip_enabled=True)`` is applied as well. Raises
+        InvalidRequest for what is no URL of a host.
+        """
+        given = urlsplit(url)
+        if given.scheme not in {"https", "http"} or not given.hostname:
+            raise InvalidRequest(f"url must begin with https:// or http:// and a host, not {url!r}")
+        wanted = f"^{given.scheme}://{re.escape(given.netloc.rpartition('@')[2])}/.*$"
+        trusted = (await self.read()).trusted_connector_endpoints_regex
+        known = trusted if isinstance(trusted, list) else []
+        patterns = known if wanted in known else [*known, wanted]
+        return await self.apply(MLSettings(trusted_connector_endpoints_regex=patterns), transient=transient)
 
     async def ml_on_all_nodes(self, allowed: bool = True, *, transient: bool = False) -> MLSettings:
         """Let models run on every node, for clusters without ML nodes; return the previous values."""

@@ -166,6 +166,8 @@ class Session:
     @property
     def nodes(self) -> tuple[aiomlcommons.net.node_state.NodeState, ...]:
         'The nodes of the session, in the order of their URLs, and which of them take calls now.'
+    def open(self) -> typing.Self:
+        'Open the session and verify that a cluster responds, as ``connect`` does, where ``async with`` cannot stand.'
     def options(self, *, auth: aiomlcommons.net.auth.Auth | tuple[str, str] | None = ..., timeout: aiomlcommons.net.transport.Timeout | float | None = ..., retries: int | None = ..., wait: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff | None = ..., headers: collections.abc.Mapping[str, str] | None = ..., opaque_id: str | None = ..., tenant_id: str | None = ..., hedge: aiomlcommons.net.hedge.Hedge | float | None = ..., max_response_bytes: int | None = ...) -> typing.Self:
         'Return a view of this session with other request options; it shares the connection pool.'
     def pieces(self, request: aiomlcommons.endpoint.Request[typing.Any], /) -> contextlib.AbstractContextManager[collections.abc.Callable[[], bytes]]:
@@ -602,6 +604,8 @@ class Settings:
         'Return the effective settings: transient over persistent ones, over the defaults if ``defaults``.'
     def temporarily(self, settings: aiomlcommons.api.setting_names.MLSettings, *, transient: bool = ..., skip_missing: bool = ...) -> contextlib.AbstractContextManager[None]:
         'Change settings while the context is open, and restore them however it ends. Raises as ``apply`` does.'
+    def trust(self, url: str, *, transient: bool = ...) -> aiomlcommons.api.setting_names.MLSettings:
+        'Let connectors call the host of a URL, beside those that the cluster trusts; return the previous value.'
 
 
 class Task:

@@ -28,15 +28,19 @@ class Session(Face):
     @classmethod
     def connect(cls, *arguments: Any, **options: Any) -> Self:
         """Open a session and verify that an OpenSearch cluster responds, as ``aiomlcommons.Session.connect`` does."""
-        return cls._of(None)._opened(_connected(*arguments, **options))
+        return cls(*arguments, **options).open()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
         """Create a session from environment variables, as ``aiomlcommons.Session.from_env`` does."""
         return cls._of(AsyncSession.from_env(environ, **options))
 
+    def open(self) -> Self:
+        """Open the session and verify that an OpenSearch cluster responds, as ``aiomlcommons.Session.open`` does."""
+        return self._opened(_verified(self._inner))
+
     @classmethod
-    def _of(cls, session: AsyncSession | None) -> Self:
+    def _of(cls, session: AsyncSession) -> Self:
         made = cls.__new__(cls)
         Face.__init__(made, session, None)
         return made
@@ -70,8 +74,8 @@ class Session(Face):
 
 
 @asynccontextmanager
-async def _connected(*arguments: Any, **options: Any) -> AsyncGenerator[AsyncSession]:
-    session = await AsyncSession.connect(*arguments, **options)
+async def _verified(session: AsyncSession) -> AsyncGenerator[AsyncSession]:
+    await session.open()
     try:
         yield session
     finally:

@@ -36,7 +36,7 @@ async def show(options: argparse.Namespace) -> None:
         ]
         print_json({"file": options.file, "dead_letters": counts.total(), "reasons": reasons})
         return
-    print(f"{counts.total():,} dead letters in {options.file}")
+    print(f"{counts.total():,} dead letter{'s' * (counts.total() != 1)} in {options.file}")
     for why, count in counts.most_common():
         print(f"\n{count:>7,}  {why}", *map(_words, examples[why]), sep="\n")
 

@@ -22,6 +22,7 @@ from aiomlcommons.connectors.providers import (
     cohere_embeddings,
     cohere_rerank,
     gemini_generate_content,
+    openai_agent,
     openai_chat,
     openai_embeddings,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "cohere_rerank",
     "gemini_generate_content",
     "http_embeddings",
+    "openai_agent",
     "openai_chat",
     "openai_embeddings",
     "sagemaker_embeddings",

@@ -77,6 +77,37 @@ def openai_chat(
     return connector(f"OpenAI {model}", action, credential=credential, parameters=values, options=options)
 
 
+CONVERSATION = (
+    '[{"role":"system","content":"${parameters.system_prompt:-You are a helpful assistant.}"},'
+    '${parameters._chat_history:-}{"role":"user","content":"${parameters.prompt}"}${parameters._interactions:-}]'
+)
+
+
+@typed(own="model api_key endpoint")
+def openai_agent(
+    model: str,
+    api_key: str | Secret,
+    *,
+    endpoint: str = OPENAI,
+    parameters: Mapping[str, Any] | None = None,
+    **options: Unpack[Options],
+) -> CreateConnector:
+    """Build a connector to an OpenAI chat model for agents, which put their history, tools and steps into its request.
+
+    The agent needs ``llm=LLMSpec(model_id, parameters={"prompt": "${parameters.question}"})`` and
+    ``parameters={"_llm_interface": "openai/v1/chat/completions"}``; ``system_prompt`` among the parameters of the LLM
+    replaces the server's. A prediction, or an ``MLModelTool``, passes ``parameters={"prompt": "..."}``. ``parameters``
+    are additional keys of the request, such as ``{"temperature": 0.2}``. Raises InvalidRequest, naming the parameter.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/agents-tools/agents/conversational/
+    """
+    values = {"model": checked_text("model", model), **checked_further(parameters, ("model", "messages", "tools"))}
+    body = json_object({**places(values), "messages": CONVERSATION + "${parameters.tool_configs:-}"})
+    action = predict(f"{checked_endpoint(endpoint)}/v1/chat/completions", body, bearer("openAI_key"))
+    credential = {"openAI_key": checked_secret("api_key", api_key)}
+    return connector(f"OpenAI {model} for agents", action, credential=credential, parameters=values, options=options)
+
+
 @typed(own="model api_key embedding_type input_type truncate endpoint")
 def cohere_embeddings(
     model: str,

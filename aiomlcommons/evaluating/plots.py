@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +51,15 @@ def plot(result: Comparison, path: str | PathLike[str] | None) -> Figure:
             _changes(axes[1], result)
         if path is not None:
             figure.savefig(path, metadata={"Date": None} if Path(path).suffix.lower() in _DATED else None)
+    # A notebook shows figures only once pyplot was imported, but whatever can draw itself at once.
+    vars(figure)["_repr_png_"] = partial(_png, figure)
     return figure
+
+
+def _png(figure: Figure) -> bytes:
+    written = io.BytesIO()
+    figure.savefig(written, format="png")
+    return written.getvalue()
 
 
 def _bars(axes: Any, result: Comparison) -> None:

@@ -22,6 +22,12 @@ def is_sparse(model: Model) -> bool:
     )
 
 
+def is_asymmetric(model: Model) -> bool:
+    """Return whether a model embeds what is searched for otherwise than documents."""
+    config = model.model_config
+    return config is not None and bool(config.query_prefix or config.passage_prefix)
+
+
 def dimension_of(model: Model) -> int | None:
     """Return the length of a dense model's vectors, if its configuration names it."""
     return model.model_config.embedding_dimension if model.model_config else None

@@ -1,7 +1,8 @@
-"""Callable objects for Ray actors, whose session lives on an event loop in a thread of its own."""
+"""Objects for callers without an event loop, whose session lives on one in a thread of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -20,7 +21,9 @@ def session_of(url: str | None, options: Mapping[str, Any]) -> Session:
 
 
 class Worker(Generic[Input, Output]):
-    """The base of callable objects that open a session on first use. Can be pickled; a copy opens its own session.
+    """The base of objects that open a session on first use. Can be pickled; a copy opens its own session.
+
+    So does a forked process.
 
     A subclass implements ``_working``: a context manager whose async function does the work. The context is closed by
     ``close``, when the object is collected, or when the process ends.
@@ -40,6 +43,14 @@ class Worker(Generic[Input, Output]):
         result: Output = opened.call(opened.value, value)
         return result
 
+    async def _run_async(self, value: Input) -> Output:
+        """Do as ``_run`` does, from an event loop, which goes on meanwhile. Cancelling it cancels the call."""
+        opened = self._opened
+        if opened is None or opened.closed:
+            opened = await asyncio.to_thread(self._open)
+        result: Output = await opened.call_async(opened.value, value)
+        return result
+
     def close(self) -> None:
         """Close the session and end its thread; a later call opens a new one."""
         with self._lock:
@@ -49,7 +60,7 @@ class Worker(Generic[Input, Output]):
 
     def _open(self) -> Portal[Callable[[Input], Awaitable[Output]]]:
         with self._lock:
-            if self._opened is None:
+            if self._opened is None or self._opened.closed:
                 self._opened = Portal(self._working(), self)
             return self._opened
 

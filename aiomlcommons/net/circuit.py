@@ -31,7 +31,8 @@ _SAME_FOR_ALL = HARMLESS_HEADERS - {"x-tenant-id", "securitytenant"}
 class Caller:
     """Whose a request is: it has the credentials of an ``auth``, and headers that stand for somebody.
 
-    It keeps ``auth`` itself: the ``id`` of one that is gone may be that of another one now.
+    Equal ``auth`` are those of one caller: a service makes a BearerAuth for each call of a user. It keeps ``auth``
+    itself, because the ``id`` of one that is gone may be that of another one now.
     """
 
     auth: object = attrs.field(repr=False)
@@ -43,17 +44,24 @@ class Caller:
         return cls(auth, hash(frozenset(item for item in request.headers.items() if item[0] not in _SAME_FOR_ALL)))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Caller) and self.auth is other.auth and self.headers == other.headers
+        return isinstance(other, Caller) and self.headers == other.headers and bool(self.auth == other.auth)
 
     def __hash__(self) -> int:
-        return hash((id(self.auth), self.headers))
+        return hash((self._credentials, self.headers))
+
+    @property
+    def _credentials(self) -> int:
+        try:
+            return hash(self.auth)
+        except TypeError:  # an auth of somebody's own, such as a data class
+            return id(self.auth)
 
     def circuits(self, node: str, request: HttpRequest) -> tuple[str, str, str]:
         """Return the keys of the circuits that a request has to pass: of the node, of the route, and its own of both.
 
         Behind a route, which has the id of a model in its path, is the model's limiter or its provider.
         """
-        return node, request.path, f"{request.path} {id(self.auth)} {self.headers}"
+        return node, request.path, f"{request.path} {self._credentials} {self.headers}"
 
     def circuit_of(self, error: ApiError, node: str, request: HttpRequest) -> str:
         """Return the key of the circuit that counts a refusal: the others do not depend on what refused."""

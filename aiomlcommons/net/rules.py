@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -120,7 +120,7 @@ def checked(rules: Mapping[str, Check]) -> Callable[[Callable[P, T]], Callable[P
         def wrapper(*arguments: P.args, **options: P.kwargs) -> T:
             for name, value in options.items():
                 if name not in parameters:
-                    raise TypeError(_unknown(name, list(parameters)[1:]))
+                    raise TypeError(no_such_option(name, list(parameters)[1:]))
                 if name in rules and value is not parameters[name].default:
                     rules[name](name, value)
             return function(*arguments, **options)
@@ -130,5 +130,6 @@ def checked(rules: Mapping[str, Check]) -> Callable[[Callable[P, T]], Callable[P
     return decorate
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def no_such_option(name: str, known: Collection[str]) -> str:
+    """Return the words that a name is that of no option, and which may be meant."""
     return f"there is no option {name!r}; {did_you_mean(name, known, 'there are ' + ', '.join(known))}"

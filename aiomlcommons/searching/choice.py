@@ -49,7 +49,7 @@ async def choose(ml: Client, facts: Facts, wanted: Wanted) -> Choice:
     model = given or await own_model(ml, facts, field)
     if model is None and not _is_tokenized(facts, field):
         raise NotSearchable(
-            f"name the model that made the vectors of {field} by model=: nothing in the index tells"
+            f"name the model that made the vectors of {field} by model= (--model): nothing in the index tells"
             f"{await suitable(ml, field)}"
         )
     if model is not None and (words := model.misfit(field)):

@@ -42,12 +42,6 @@ class QueryModel:
     why: str
 
     @property
-    def is_asymmetric(self) -> bool:
-        """Whether it embeds what is searched for otherwise than documents."""
-        config = self.record.model_config
-        return config is not None and bool(config.query_prefix or config.passage_prefix)
-
-    @property
     def is_at_hand(self) -> bool:
         """Whether the server can ask it. It deploys a remote one by itself, and others are asked where they are."""
         state = self.record.model_state
@@ -111,7 +105,7 @@ async def own_model(ml: Client, facts: Facts, field: Field) -> QueryModel | None
     if len(ids) > 1:
         raise NotSearchable(
             f"the ingest pipelines of index {facts.index} embed {field.name} by several models ({', '.join(ids)}), "
-            "whose vectors cannot be compared: name the one to search by as model="
+            "whose vectors cannot be compared: name the one to search by as model= (--model)"
         )
     ((model_id, why),) = ids.items()
     try:
@@ -119,7 +113,7 @@ async def own_model(ml: Client, facts: Facts, field: Field) -> QueryModel | None
     except NotFound as error:
         raise NotSearchable(
             f"there is no model {model_id!r}, although {why}: name the one that made the vectors of "
-            f"{field.name} by model="
+            f"{field.name} by model= (--model)"
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aiomlcommons.indices.model_field import is_asymmetric
 from aiomlcommons.queries import Query, knn, neural, neural_sparse
 from aiomlcommons.searching.choice import Choice
 from aiomlcommons.searching.errors import NotSearchable
@@ -48,12 +49,12 @@ async def _dense(ml: Client, choice: Choice, wanted: Wanted, *, asks_server: boo
     if asks_server or model is None:
         query = neural(field.name, wanted.text, model_id=choice.model_id, k=k, filter=wanted.filter)
         return "neural", query
-    side: Side | None = "query" if model.is_asymmetric else None
+    side: Side | None = "query" if is_asymmetric(model.record) else None
     vector = await ml.embed_one(model.model_id, wanted.text, content_type=side)
     if field.length is not None and len(vector) != field.length:
         raise NotSearchable(
             f"the model {model.model_id} made {len(vector)} numbers of the text, and {field} holds vectors of "
-            f"{field.length}: name the model that made them by model="
+            f"{field.length}: name the model that made them by model= (--model)"
         )
     return "knn", knn(field.name, vector, k=k, filter=wanted.filter)
 

@@ -94,12 +94,15 @@ def service_of(host: str) -> str | None:
 
 
 def _auth_for(base: str) -> str:
-    """Return the credentials that fit a URL of AWS; the general form for a host of one's own."""
+    """Return the credentials that fit a URL of AWS, as an option and as variables; the general form for other hosts."""
     found = _ENDPOINT.search(base)
     if found is None:
-        return "AwsAuth(region, service), where service is 'es' for a domain and 'aoss' for a Serverless collection"
-    region, service = found[1] or found[4], found[2] or found[3]
-    return f"AwsAuth({region!r}, {'aoss' if service == 'aoss' else 'es'!r})"
+        return (
+            "AwsAuth(region, service), where service is 'es' for a domain and 'aoss' for a Serverless collection "
+            "(OPENSEARCH_AWS_REGION, OPENSEARCH_AWS_SERVICE)"
+        )
+    region, service = found[1] or found[4], "aoss" if "aoss" in {found[2], found[3]} else "es"
+    return f"AwsAuth({region!r}, {service!r}) (OPENSEARCH_AWS_REGION={region} OPENSEARCH_AWS_SERVICE={service})"
 
 
 def _skew_by_header(response: HttpResponse) -> timedelta:

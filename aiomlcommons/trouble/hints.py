@@ -63,6 +63,18 @@ FORBIDDEN = (
 )
 """What a provider's 403 may mean that says no more."""
 
+CONNECTORS = {
+    "not matching the trusted connector endpoint regex": (
+        'the cluster calls only hosts that it trusts: `await ml.settings.trust("https://...")` adds that of the '
+        "connector to plugins.ml_commons.trusted_connector_endpoints_regex"
+    ),
+    "host name has private ip address": (
+        "the cluster calls private addresses only with plugins.ml_commons.connector.private_ip_enabled: "
+        "`await ml.settings.apply(MLSettings(connector_private_ip_enabled=True))`"
+    ),
+}
+"""What helps where a cluster refuses the URL of a connector, by its message."""
+
 TENANT = "; the cluster has many tenants: name yours in tenant_id=... or OPENSEARCH_TENANT_ID"
 """What helps against a 403 of a cluster with multi-tenancy."""
 AMAZON = (
@@ -78,27 +90,26 @@ _UNAUTHORIZED = {
         "and password, or a token, in auth=..., without AwsAuth, OPENSEARCH_AWS_REGION and OPENSEARCH_AWS_SERVICE"
     ),
 }
-_REFUSED_BY_AMAZON = re.compile(r"Your request:? '[^']*' (payload )?is not allowed")
+# Texts, which are compiled where one is looked for: at import they would take a hundredth of its time.
+_REFUSED_BY_AMAZON = r"Your request:? '[^']*' (payload )?is not allowed"
 
 # A whole message: the text of Java's UnknownHostException is the host name and nothing else.
-_HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}")
-_UNKNOWN = re.compile(
-    r"UnknownHostException: (\S+?)(?=[:,;}\"\s]|$)|^(\S+): (?:Name or service not known|Temporary fail)"
-)
-_NO_WAY = re.compile(
+_HOST = r"(?:[\w-]+\.)+[a-z]{2,}"
+_UNKNOWN = r"UnknownHostException: (\S+?)(?=[:,;}\"\s]|$)|^(\S+): (?:Name or service not known|Temporary fail)"
+_NO_WAY = (
     "Connection refused|Connection timed out|[Cc]onnect timed out|Read timed out|Connection reset|No route to host|"
     "(?:Network|Host) is unreachable"
 )
-_NO_TRUST = re.compile("SSL|PKIX path|certificate|handshake")
-_BAD_NAME = re.compile(r"Is a directory|Illegal character in path|\.pt file not found")
-_NO_FILE = re.compile(r"(?:^|FileNotFoundException: )(https?://\S+)")
-_STACK = re.compile(r"\s+at \S+\(|\s*\.\.\. \d+ more")
+_NO_TRUST = "SSL|PKIX path|certificate|handshake"
+_BAD_NAME = r"Is a directory|Illegal character in path|\.pt file not found"
+_NO_FILE = r"(?:^|FileNotFoundException: )(https?://\S+)"
+_STACK = r"\s+at \S+\(|\s*\.\.\. \d+ more"
 _LOCAL = "register it from a local file (FileModel, or `aiomlcommons models upload PATH`)"
 
 
-def breaker(words: str) -> str:
-    """Return a hint if a circuit breaker is open, or a block is set; else an empty string."""
-    return next((f"; {hint}" for sign, hint in (BREAKERS | BLOCKS).items() if sign in words), "")
+def blocked(words: str) -> str:
+    """Return a hint if a breaker is open, a block is set, or a connector's URL is refused; else an empty string."""
+    return next((f"; {hint}" for sign, hint in (BREAKERS | BLOCKS | CONNECTORS).items() if sign in words), "")
 
 
 def provider(trouble: Trouble) -> str:
@@ -113,7 +124,7 @@ def unauthorized(scheme: str) -> str:
 
 def amazon(words: str) -> str:
     """Return a hint if a domain of Amazon OpenSearch Service refuses a request or a setting; else an empty string."""
-    return AMAZON if _REFUSED_BY_AMAZON.match(words) else ""
+    return AMAZON if re.match(_REFUSED_BY_AMAZON, words) else ""
 
 
 def fetching(words: str) -> str:
@@ -121,18 +132,18 @@ def fetching(words: str) -> str:
     if host := _host_of(words):
         what = "where the pretrained models are" if host == ARTIFACTS else "of the model's URL"
         return f"; the cluster cannot find the host {host}, {what} (no internet, or no DNS): {_LOCAL}"
-    if _NO_WAY.search(words):
+    if re.search(_NO_WAY, words):
         return f"; the cluster cannot reach the host of the model's file: {_LOCAL}"
-    if _NO_TRUST.search(words):
+    if re.search(_NO_TRUST, words):
         return f"; the cluster cannot establish TLS with the host of the model's file: {_LOCAL}"
-    if found := _NO_FILE.search(words):
+    if found := re.search(_NO_FILE, words):
         return f"; there is no file at {found[1]}, as the cluster sees it"
     return ""
 
 
 def deploying(words: str) -> str:
     """Return a hint if a node could not deploy a model because of its name; else an empty string."""
-    if _BAD_NAME.search(words):
+    if re.search(_BAD_NAME, words):
         return "; a model whose name ends in a file extension, such as .zip, cannot be deployed: choose another name"
     return ""
 
@@ -140,7 +151,7 @@ def deploying(words: str) -> str:
 def of_task(task_type: str | None, words: str) -> str:
     """Return a hint for the error message of a failed task; empty if the message is clear by itself."""
     message = without_stack(words)
-    if found := breaker(message):
+    if found := blocked(message):
         return found
     if task_type in {"REGISTER_MODEL", "UPLOAD_MODEL"}:
         return fetching(message)
@@ -149,11 +160,11 @@ def of_task(task_type: str | None, words: str) -> str:
 
 def without_stack(words: str) -> str:
     """Remove the lines of a Java stack trace, which old servers put into a task's error, and duplicate lines."""
-    return "\n".join(dict.fromkeys(line for line in words.splitlines() if not _STACK.match(line))) or words
+    return "\n".join(dict.fromkeys(line for line in words.splitlines() if not re.match(_STACK, line))) or words
 
 
 def _host_of(words: str) -> str:
-    if _HOST.fullmatch(words.strip()):
+    if re.fullmatch(_HOST, words.strip()):
         return words.strip()
-    found = _UNKNOWN.search(words)
+    found = re.search(_UNKNOWN, words)
     return (found[1] or found[2] or "") if found else ""

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from aiomlcommons import ENDPOINTS, HttpResponse
+from aiomlcommons.api.agent_runs import AgentAnswer, AgentMessage, AgentTensors
 from aiomlcommons.api.common import AccessMode, Found, FunctionName, Hit, Hits, Shards, Total
 from aiomlcommons.api.connectors import GetConnector, HttpConnector
 from aiomlcommons.api.memory import SearchMessages
@@ -25,6 +26,7 @@ from aiomlcommons.wire.routes import Router, read_request
 from tests.wire.recordings import Exchange, exchanges
 
 ROUTER = Router(ENDPOINTS)
+ANSWER: Any = AgentAnswer  # which a type checker does not take for a type
 RECORDED: dict[str, Exchange] = {}
 for found in exchanges():
     # The first of each name is that of the oldest server, so 3.4.0 takes its place.
@@ -196,3 +198,34 @@ def test_a_working_memory_that_was_searched_tells_its_session() -> None:
     assert isinstance(memory, WorkingMemory)
     assert memory.session_id
     assert memory.extra == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "outputs"),
+    [
+        ({"inference_results": [{"output": [{"name": "response", "result": "42"}]}]}, "42", {"response": "42"}),
+        (
+            {
+                "inference_results": [
+                    {
+                        "output": [
+                            {"name": "memory_id", "result": "m"},
+                            {"name": "response", "dataAsMap": {"response": "42", "additional_info": {}}},
+                        ]
+                    }
+                ]
+            },
+            "42",
+            {"memory_id": "m", "response": {"response": "42", "additional_info": {}}},
+        ),
+        ({"inference_results": [{"output": [{"name": "response", "dataAsMap": {"choices": []}}]}]}, "", None),
+        ({"inference_results": []}, "", {}),
+        ({"message": {"role": "assistant", "content": [{"text": "4"}, {"image": {}}, {"text": "2"}]}}, "42", None),
+        ({"message": {"role": "assistant"}}, "", None),
+    ],
+)
+def test_the_text_of_an_agents_answer_is_one_property_away(answer: Any, text: str, outputs: Any) -> None:
+    found = convert.structure(answer, ANSWER)
+    assert isinstance(found, AgentTensors | AgentMessage)
+    assert found.text == text
+    assert outputs is None or (isinstance(found, AgentTensors) and found.outputs == outputs)

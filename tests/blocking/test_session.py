@@ -236,6 +236,12 @@ def test_connect_opens_a_session_that_close_closes(served: ThreadedEmulator) -> 
         Session.connect("http://127.0.0.1:9", retries=0)
 
 
+def test_a_session_of_the_environment_is_opened_without_a_block(served: ThreadedEmulator) -> None:
+    ml = Session.from_env({"OPENSEARCH_URL": served.url}).open()
+    assert ml.ping()
+    ml.close()
+
+
 def test_options_are_those_of_the_async_session(served: ThreadedEmulator) -> None:
     with Session.from_env({"OPENSEARCH_URL": served.url}, retries=0) as ml:
         assert ml.ping()

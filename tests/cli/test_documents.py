@@ -26,7 +26,7 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) fo
 # Pages with commands for clusters that are not there: they are parsed only.
 OTHERS = {
     line
-    for name in ("README.md", "docs/ingest.md")
+    for name in ("docs/features.md", "docs/ingest.md")
     for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
     if line.startswith("aiomlcommons ")
 }

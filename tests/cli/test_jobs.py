@@ -257,7 +257,7 @@ async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, endin
     assert not [name for name in place.files() if ".job" in name or name.endswith(".tmp")]
     dead_letters = f"{odd}.out{ending}.dead.jsonl"
     code, out, _ = await place.run_alone("dead-letters", "list", dead_letters)
-    assert (code, "1 dead letters in caf" in out) == (0, True)
+    assert (code, "1 dead letter in caf" in out) == (0, True)
     code, out, _ = await place.run_alone("dead-letters", "list", dead_letters, "--json")
     assert (code, orjson.loads(out)["dead_letters"]) == (0, 1)
     place.write(dead_letters, {"row": 1, "id": "x", "why": "the model was away", "document": {"text": "a"}})

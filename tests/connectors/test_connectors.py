@@ -27,6 +27,8 @@ LOOPBACK = MLSettings(
     connector_private_ip_enabled=True, trusted_connector_endpoints_regex=["^http://127[.]0[.]0[.]1:.*$"]
 )
 MESSAGES = [{"role": "user", "content": "Hello!"}]
+HELPFUL = {"role": "system", "content": "You are a helpful assistant."}
+HI = {"role": "user", "content": 'say "hi"'}
 CONTENTS = [{"role": "user", "parts": [{"text": "Hello!"}]}]
 TYPED = {"content-type": "application/json"}
 HASHED = {**TYPED, "x-amz-content-sha256": "required"}
@@ -49,11 +51,12 @@ def call(connector: CreateConnector, **given: Any) -> Call:
     (action,) = wire["actions"]
     assert (action["action_type"], action["method"]) == ("predict", "POST")
     values = {"parameters": {**wire["parameters"], **given}, "credential": wire["credential"]}
+    as_is = given.get("no_escape_params", "").split(",")
     before, after = action.get("pre_process_function"), action.get("post_process_function")
     return Call(
         fill(action["url"], values),
         {name: fill(value, values) for name, value in action["headers"].items()},
-        orjson.loads(fill(action["request_body"], values, in_json=True)),
+        orjson.loads(fill(action["request_body"], values, in_json=True, as_is=as_is)),
         (
             before and before.removeprefix("connector.pre_process."),
             after and after.removeprefix("connector.post_process."),
@@ -108,6 +111,38 @@ CALLS: Mapping[str, tuple[CreateConnector, Mapping[str, Any], Call]] = {
             "https://api.openai.com/v1/chat/completions",
             BEARER,
             {"model": "m", "messages": MESSAGES, "temperature": 0.9},
+        ),
+    ),
+    "openai for agents, asked without one": (
+        connectors.openai_agent("gpt-4o-mini", KEY),
+        {"prompt": 'say "hi"'},
+        Call("https://api.openai.com/v1/chat/completions", BEARER, {"model": "gpt-4o-mini", "messages": [HELPFUL, HI]}),
+    ),
+    "openai for agents, asked by one": (
+        connectors.openai_agent("m", KEY, parameters={"temperature": 0.2}, endpoint="http://gpu:8000"),
+        {
+            "system_prompt": "Be brief.",
+            "_chat_history": '{"role":"user","content":"a"}, {"role":"assistant","content":"b"}, ',
+            "prompt": 'say "hi"',
+            "_interactions": ', {"role":"tool","content":"c"}',
+            "tool_configs": ', "tools": [{"type":"function"}]',
+            "no_escape_params": "_chat_history,_interactions,tool_configs",
+        },
+        Call(
+            "http://gpu:8000/v1/chat/completions",
+            BEARER,
+            {
+                "model": "m",
+                "temperature": 0.2,
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": "a"},
+                    {"role": "assistant", "content": "b"},
+                    HI,
+                    {"role": "tool", "content": "c"},
+                ],
+                "tools": [{"type": "function"}],
+            },
         ),
     ),
     "cohere embeddings": (
@@ -269,7 +304,7 @@ def test_a_provider_hears_what_its_blueprint_says(
 
 def test_every_builder_links_what_it_is_made_from() -> None:
     builders = [getattr(connectors, name) for name in connectors.__all__ if name.islower()]
-    assert len(builders) == 9
+    assert len(builders) == 10
     assert all("https://" in builder.__doc__ for builder in builders)
 
 
@@ -344,6 +379,7 @@ def test_a_key_may_be_text_or_a_secret() -> None:
 BUILDERS: Mapping[str, Mapping[str, Any]] = {
     "openai_embeddings": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
     "openai_chat": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
+    "openai_agent": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
     "cohere_embeddings": {"model": "m", "api_key": KEY, "endpoint": "https://h", "input_type": "x", "truncate": "END"},
     "cohere_rerank": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
     "gemini_generate_content": {"model": "m", "api_key": KEY, "endpoint": "https://h"},

@@ -79,6 +79,12 @@ async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
         yield found
 
 
+@pytest.fixture
+def environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment name the server under test."""
+    monkeypatch.setenv("OPENSEARCH_URL", server.url)
+
+
 @pytest_asyncio.fixture
 async def ml(server: Server, loopback: str) -> AsyncGenerator[Session]:
     """Yield a session on a server with the settings that the suite needs; they are restored afterwards."""

@@ -11,7 +11,6 @@ from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.agent_runs import AgentTask, AgentTensors
 from aiomlcommons.api.agent_tools import ml_model_tool
 from aiomlcommons.api.agents import LLMSpec, MemorySpec, ToolSpec
-from aiomlcommons.api.tensors import MapTensor, TextTensor
 from tests.support.contract.chat import chat_model
 from tests.support.contract.undoing import afterwards, deleted
 from tests.support.model_server import serve as serve_model
@@ -56,10 +55,7 @@ async def test_a_flow_hands_the_answer_of_a_tool_to_the_next_one(ml: Session, un
     async with afterwards(lambda: ml.agents.delete(made.agent_id)):
         answer = await ml.agents.execute(made.agent_id, parameters={"question": "what is tea?"})
     assert isinstance(answer, AgentTensors)
-    assert answer.inference_results
-    ((tensor,),) = [result.output or [] for result in answer.inference_results]
-    assert isinstance(tensor, TextTensor)
-    assert (tensor.name, "please repeat chat.completion" in tensor.result) == ("second", True)
+    assert (answer.outputs.keys(), "please repeat chat.completion" in answer.text) == ({"second"}, True)
 
 
 @pytest.mark.since("3.0", "the task of an agent")
@@ -99,14 +95,8 @@ async def _ask(ml: Session, agent_id: str, **parameters: str) -> tuple[str, str]
     """Return the conversation and the text of an agent's answer."""
     answer = await ml.agents.execute(agent_id, parameters=parameters)
     assert isinstance(answer, AgentTensors)
-    assert answer.inference_results
-    tensors = {tensor.name: tensor for result in answer.inference_results for tensor in result.output or ()}
-    memory, parent, response = (tensors[name] for name in ("memory_id", "parent_interaction_id", "response"))
-    assert isinstance(memory, TextTensor)
-    assert isinstance(parent, TextTensor)
-    assert isinstance(response, MapTensor)
-    assert parent.result
-    return memory.result, response.dataAsMap["response"]
+    assert answer.outputs["parent_interaction_id"]
+    return answer.outputs["memory_id"], answer.text
 
 
 async def test_an_agent_that_is_not_there_cannot_run(ml: Session) -> None:

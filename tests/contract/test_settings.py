@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiomlcommons import NULL, BadRequest, NotSupported, Session
+from aiomlcommons import NULL, BadRequest, InvalidRequest, NotSupported, Session
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.endpoint import fields_of, wire_name
 from tests.support.contract.undoing import afterwards
@@ -33,6 +33,26 @@ async def test_lists_of_text_come_back_as_they_were_set(ml: Session) -> None:
     patterns = ["^https://a[.]example/.*$", "^https://b[.]example/.*$"]
     async with ml.settings.temporarily(MLSettings(trusted_connector_endpoints_regex=patterns)):
         assert (await ml.settings.read()).trusted_connector_endpoints_regex == patterns
+
+
+@pytest.mark.since("2.9", "a setting that holds a list")
+async def test_a_host_is_trusted_beside_those_that_are(ml: Session) -> None:
+    known = (await ml.settings.read()).trusted_connector_endpoints_regex
+    assert isinstance(known, list)
+    before = await ml.settings.trust("https://models.example:8443/v1/embeddings?key=s3cret")
+    try:
+        await ml.settings.trust("https://models.example:8443")
+        wider = [*known, r"^https://models\.example:8443/.*$"]
+        assert (await ml.settings.read()).trusted_connector_endpoints_regex == wider
+    finally:
+        await ml.settings.apply(before)
+    assert (await ml.settings.read()).trusted_connector_endpoints_regex == known
+
+
+async def test_what_is_no_url_is_not_trusted(ml: Session) -> None:
+    for url in ("models.example", "ftp://models.example/", "https://", ""):
+        with pytest.raises(InvalidRequest, match="url must begin with https:// or http:// and a host"):
+            await ml.settings.trust(url)
 
 
 async def test_defaults_are_read(ml: Session) -> None:

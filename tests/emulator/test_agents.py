@@ -136,9 +136,9 @@ async def test_parameters_of_a_run_reach_a_tool_under_its_name_and_a_filter_cuts
     tool = _tool(model_id, config={"output_filter": "$[0].message.content"})
     made = await ml.agents.register("a", "flow", tools=[tool])
     texts = _texts(await _run(ml, made.agent_id, **{"question": "x", "llm.prompt": "please repeat it"}))
-    assert texts == {"response": "Be brief.\nplease repeat it"}
+    assert texts == {"response": "You are a helpful assistant.\nplease repeat it"}
     texts = _texts(await _run(ml, made.agent_id, question="x", prompt="please repeat that"))
-    assert texts == {"response": "Be brief.\nplease repeat that"}
+    assert texts == {"response": "You are a helpful assistant.\nplease repeat that"}
 
 
 async def test_a_flow_without_tools_or_with_one_that_nobody_has_is_refused(ml: Session) -> None:
@@ -156,9 +156,9 @@ async def test_a_conversational_flow_remembers(ml: Session, model_id: str) -> No
     tools = [_tool(model_id, prompt=prompt, config={"output_filter": "$[0].message.content"})]
     made = await ml.agents.register("a", "conversational_flow", tools=tools, memory=REMEMBERS, app_type="x")
     first = _texts(await _run(ml, made.agent_id, question="one"))
-    assert first["llm"] == "Be brief.\nplease repeat nothing one"
+    assert first["llm"] == "You are a helpful assistant.\nplease repeat nothing one"
     second = _texts(await _run(ml, made.agent_id, question="two", memory_id=first["memory_id"]))
-    assert "Human:one\nAssistant:Be brief." in second["llm"]
+    assert "Human:one\nAssistant:You are a helpful assistant." in second["llm"]
     (trace,) = (await ml.memory.list_traces(second["parent_interaction_id"])).traces
     assert (trace.origin, trace.response) == ("llm", second["llm"])
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons import ApiError, BadRequest, Conflict, Secret, ServerError, Session
+from aiomlcommons import ApiError, BadRequest, Conflict, Secret, ServerError, Session, connectors
 from aiomlcommons.api.connectors import ClientConfig, ConnectorAction
 from aiomlcommons.api.model_records import DeploySetting
 from aiomlcommons.api.predict import Predict
@@ -173,7 +173,9 @@ async def test_settings_guard_the_way_out(ml: Session, model_url: str) -> None:
     with pytest.raises(BadRequest, match="not matching the trusted connector endpoint regex"):
         await _openai(ml, "http://example.org")
     await ml.settings.apply(MLSettings(connector_private_ip_enabled=False))
-    with pytest.raises(BadRequest, match="Remote inference host name has private ip address"):
+    with pytest.raises(
+        BadRequest, match=r"Remote inference host name has private ip address: .*private_ip_enabled=True"
+    ):
         await ml.embed_one(model_id, "a")
     await ml.settings.apply(MLSettings(remote_inference_enabled=False))
     with pytest.raises(ApiError, match="Remote Inference is currently disabled"):
@@ -223,3 +225,23 @@ async def test_a_connector_in_use_is_neither_changed_nor_deleted(ml: Session, mo
     await ml.models.delete(model_id)
     await ml.connectors.delete(connector_id)
     assert len(await ml.connectors.search()) == 0
+
+
+async def test_a_connector_that_takes_few_texts_is_called_for_each_of_them(ml: Session, model_url: str) -> None:
+    await ml.settings.apply(ALLOWED)
+    action = _action(f"{model_url}/v1/embeddings", INPUT, "openai.embedding")
+    model_id = await _remote(ml, action)
+    limited = {"input_docs_processed_step_size": 2}
+    raw = await ml.raw(Predict("text_embedding", model_id, text_docs=["a", "b", "c"], parameters=limited))
+    # Recorded from a 3.8: a result of each call, in the order of the texts.
+    assert [len(result["output"]) for result in raw.json()["inference_results"]] == [2, 1]
+    found = [one["data"] for result in raw.json()["inference_results"] for one in result["output"]]
+    assert np.allclose(found, [model_server.vector_of(text) for text in "abc"])
+
+
+async def test_a_host_that_is_not_trusted_is_trusted_as_the_error_says(ml: Session) -> None:
+    gemini = connectors.gemini_generate_content("m", "k")
+    with pytest.raises(BadRequest, match=r"trusted connector endpoint regex; .*`await ml\.settings\.trust\("):
+        await ml.send(gemini)
+    await ml.settings.trust("https://generativelanguage.googleapis.com")
+    assert (await ml.send(gemini)).connector_id

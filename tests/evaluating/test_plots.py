@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,11 @@ def test_the_same_figures_make_the_same_file(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
     assert b"<dc:date>" not in files[1].read_bytes()
     assert files[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_notebook_shows_a_plot_without_pyplot() -> None:
+    figure: Any = made(["old", "new"]).plot()
+    assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 def test_a_file_that_is_no_plot_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from aiomlcommons.ingest import Chunks
 from aiomlcommons.ingest.errors import CacheError, SinkError, TooManyFailures, WrongJob
 from aiomlcommons.ingest.paths import file_name
 from aiomlcommons.ingest.sinks import IndexSink
-from aiomlcommons.ingest.state.dead_letters import read_dead_letters
+from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters, read_dead_letters
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents, Row
 from tests.support.bulk_server import BulkServer, bulk_server, knn
@@ -279,15 +279,27 @@ async def test_jobs_with_functions_at_once_have_dead_letters_of_their_own(
     world: JobsOnAnEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(world.folder)
-    both_read, both_write = asyncio.Barrier(2), asyncio.Barrier(2)
+    loop, both_failed, write = asyncio.get_running_loop(), asyncio.Event(), DeadLetters.write
+    left = {"a-bad", "b-bad"}
+
+    def note(dead_letters: Sequence[DeadLetter]) -> None:
+        left.difference_update(str(each.id) for each in dead_letters)
+        if not left:
+            both_failed.set()
+
+    def written(self: DeadLetters, dead_letters: Iterable[DeadLetter]) -> None:
+        write(self, found := list(dead_letters))
+        loop.call_soon_threadsafe(note, found)
+
+    monkeypatch.setattr(DeadLetters, "write", written)
 
     async def rows(name: str) -> AsyncGenerator[Row]:
         yield {"id": f"{name}-bad", "text": ""}
         yield {"id": f"{name}-good", "text": "text"}
-        await both_read.wait()
+        await both_failed.wait()  # neither ends before both have a file of dead letters
 
     async def keep(_: Documents) -> None:
-        await both_write.wait()  # until both have written a dead letter
+        pass
 
     reports = await asyncio.gather(*(run(world, rows(name), lambda batch: keep(batch), batch=1) for name in "ab"))
     names = {str(report.dead_letters) for report in reports}

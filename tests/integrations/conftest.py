@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 
-from aiomlcommons import Backoff, Session
-from aiomlcommons.emulator import Emulator
 from tests.support.opensearch.fixture import (
     opensearch_home,
     opensearch_url,
     pytest_collection_modifyitems,
     pytest_configure,
 )
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.ray_emulator import EmulatorForRay, ray_emulator
 
 __all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure"]
-
-T = TypeVar("T")
-DENSE, SPARSE = "all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v3-distill"
 
 
 @pytest.fixture
 def world() -> Iterator[EmulatorForRay]:
-    emulator = Emulator()
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(emulator.serve()) as url:
-        yield EmulatorForRay(portal, emulator, url, *portal.call(_deployed, url))
+    with ray_emulator() as world:
+        yield world
 
 
-async def _deployed(url: str) -> list[str]:
-    async with Session(url) as ml:
-        await ml.settings.allow_first_model()
-        return [(await ml.models.ensure(name, backoff=Backoff(first=0, cap=0))).model_id for name in (DENSE, SPARSE)]
+@pytest.fixture(scope="module")
+def one_world() -> Iterator[EmulatorForRay]:
+    """An emulator for a whole module: tests must leave it as it was."""
+    with ray_emulator() as world:
+        yield world

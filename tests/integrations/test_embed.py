@@ -15,8 +15,6 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons import InvalidRequest
-from aiomlcommons.emulator.errors import refused
-from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.inference.methods import Inference
 from aiomlcommons.integrations.ray import Embed, RowsFailed
@@ -145,12 +143,7 @@ def test_texts_that_are_none_are_named_with_their_ids(make: Any) -> None:
 
 
 def test_a_poisoned_row_is_named_alone_and_travels_to_another_process(world: EmulatorForRay) -> None:
-    async def poison(request: Any, go: CallNext) -> Any:
-        if b"word33 " in await request.read():
-            raise refused(500, "translate_exception", "the text cannot be translated")
-        return await go()
-
-    world.emulator.faults.add(poison, on=PREDICTIONS, times=None)
+    world.poison("word33 ")
     with pytest.raises(RowsFailed, match=r"row 33 \(id 'd33'\) of the batch failed: ServerError: the text") as caught:
         Embed(world.dense, world.url, id="id", batch=16)(table())
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own

@@ -139,8 +139,6 @@ def test_what_the_index_refuses_is_named_and_the_others_are_written(server: Bulk
 NO_VECTORS: list[Any] = [
     pa.array([1.0, 2.0, 3.0]),
     pa.array([[1.0], [1.0, 2.0], [1.0]]),
-    pa.array([[1.0], None, [1.0]], pa.list_(pa.float32(), 1)),
-    pa.nulls(3),
 ]
 
 
@@ -148,6 +146,21 @@ NO_VECTORS: list[Any] = [
 def test_a_column_that_holds_no_vectors_is_refused_before_anything_is_sent(server: BulkServer, column: Any) -> None:
     with pytest.raises(InvalidRequest, match="the column 'embedding' must hold vectors, all of one dimension"):
         Index("docs", server.url)(table(column))
+    assert server.heard == []
+
+
+NULLS: dict[str, Batch] = {
+    "fixed lists": lambda: table(pa.array([[1.0], None, [1.0]], pa.list_(pa.float32(), 1))),
+    "lists": lambda: table(pa.array([[1.0], None, [1.0]])),
+    "maps": lambda: table(pa.array([[("x", 1.0)], None, []], pa.map_(pa.string(), pa.float32()))),
+    "arrays": lambda: arrays(objects([VECTORS[0], None, VECTORS[2]])),
+}
+
+
+@pytest.mark.parametrize("batch", NULLS.values(), ids=NULLS)
+def test_rows_without_a_vector_are_named_before_anything_is_sent(server: BulkServer, batch: Batch) -> None:
+    with pytest.raises(RowsFailed, match=r"row 1 \(id 'b'\) .*: it has no vector: 'embedding' is null"):
+        Index("docs", server.url)(batch())
     assert server.heard == []
 
 

@@ -19,6 +19,7 @@ from aiohttp import web
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations.ray import Embed
+from tests.integrations import columns
 from tests.support.ray_emulator import EmulatorForRay
 
 if os.environ.get("CI") == "true":
@@ -143,6 +144,16 @@ def test_a_row_without_text_fails_the_dataset_and_is_named(world: EmulatorForRay
     )
     with pytest.raises(ray.exceptions.RayTaskError, match=r"RowsFailed: row 1 \(id 'bad'\) of the batch failed: its"):
         dataset.materialize()
+
+
+def test_rows_that_fail_have_reasons_and_a_datasink_writes_the_others(world: EmulatorForRay) -> None:
+    said = columns.on_ray(world, columns.Case.of(world, 200), "numpy")
+    assert said.startswith("196 vectors, all the same bit by bit; 4 dead letters in the column, all as expected")
+
+
+def test_the_page_runs_as_it_is_written(world: EmulatorForRay) -> None:
+    sink = columns.page(world, "ray")["sink"]
+    assert (sink.written, [one.id for one in sink.refused]) == (3, ["v2"])
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux, to wait for processes that are no children")

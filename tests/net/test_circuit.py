@@ -6,11 +6,21 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
 
-from aiomlcommons import ApiError, Backoff, ConnectError, HttpRequest, HttpResponse, Session, TooManyRequests
+from aiomlcommons import (
+    ApiError,
+    Backoff,
+    BearerAuth,
+    ConnectError,
+    HttpRequest,
+    HttpResponse,
+    Session,
+    TooManyRequests,
+)
 from aiomlcommons.client import Client, at_own_pace
 from aiomlcommons.errors import words_of
 from aiomlcommons.net.circuit import AHEAD, MOST, Caller, Circuits
@@ -29,6 +39,26 @@ BUDGET = int(5 * AHEAD)
 CALLERS = 100
 Serving: TypeAlias = Callable[[Callable[[HttpRequest], Any]], Cluster]
 BOTH = ["http://a:1", "http://b:1"]
+
+
+@dataclass
+class Own:
+    """An auth of a program's own, which cannot be hashed."""
+
+    name: str
+
+    async def headers(self, request: HttpRequest) -> Mapping[str, str]:
+        return {"authorization": self.name}
+
+
+AsUser: TypeAlias = Callable[[Session, str], Session]
+OWN = {name: Own(name) for name in ("alice", "bob")}
+# A service makes a view for each call, of credentials that it makes anew.
+AS_USER: dict[str, AsUser] = {
+    "header": lambda ml, name: ml.options(headers={"authorization": name}),
+    "token": lambda ml, name: ml.options(auth=BearerAuth(name)),
+    "own": lambda ml, name: ml.options(auth=OWN[name]),
+}
 
 
 @pytest.fixture
@@ -140,25 +170,25 @@ def test_a_user_never_hears_what_an_earlier_one_was_told_however_short_their_vie
     served.run(work())
 
 
-def test_a_user_who_was_not_refused_does_not_wait_behind_one_who_is(serving: Serving) -> None:
+@pytest.mark.parametrize("as_user", AS_USER.values(), ids=AS_USER)
+def test_a_user_who_was_not_refused_does_not_wait_behind_one_who_is(serving: Serving, as_user: AsUser) -> None:
     """A quota may be that of one user or tenant."""
-    served = serving(lambda http: THROTTLED if http.headers["authorization"] == "alice" else FINE)
+    served = serving(lambda http: THROTTLED if http.headers["authorization"].endswith("alice") else FINE)
 
     async def work() -> list[float]:
         async with served.session(backoff=BACKOFF) as ml:
-            alice, bob = (ml.options(headers={"authorization": name}) for name in ("alice", "bob"))
-            await opened(alice)
+            await opened(as_user(ml, "alice"))
             waits = []
             for retries in (3, 0):
-                waiting = [asyncio.create_task(alice.info()) for _ in range(CALLERS)]
+                waiting = [asyncio.create_task(as_user(ml, "alice").info()) for _ in range(CALLERS)]
                 await asyncio.sleep(5)
                 began = served.loop.time()
-                await bob.options(retries=retries).info()
+                await as_user(ml, "bob").options(retries=retries).info()
                 waits.append(served.loop.time() - began)
                 for task in waiting:
                     task.cancel()
                 await asyncio.gather(*waiting, return_exceptions=True)
-                await opened(alice)
+                await opened(as_user(ml, "alice"))
             return waits
 
     assert served.run(work()) == pytest.approx([SERVICE] * 2)
@@ -195,21 +225,26 @@ def test_the_limiter_of_a_model_holds_up_no_other_model_and_sets_no_node_aside(s
     assert len(served.sent) <= BUDGET + BUDGET + 1
 
 
-def test_the_limiter_of_one_user_holds_up_no_other(serving: Serving) -> None:
-    served = serving(
-        lambda http: limited("user") if http.headers["authorization"] == "alice" else (200, {"inference_results": []})
-    )
+@pytest.mark.parametrize("as_user", AS_USER.values(), ids=AS_USER)
+def test_the_limiter_of_one_user_holds_up_no_other(serving: Serving, as_user: AsUser) -> None:
+    def answers(http: HttpRequest) -> Any:
+        return limited("user") if http.headers["authorization"].endswith("alice") else (200, {"inference_results": []})
+
+    served = serving(answers)
 
     async def work() -> tuple[float, int]:
         async with served.session(backoff=BACKOFF, retries=0) as ml:
-            alice, bob = (ml.options(headers={"authorization": name}) for name in ("alice", "bob"))
+
+            async def calls_of_alice(times: int) -> None:
+                calls = [as_user(ml, "alice").models.predict("m", parameters={}) for _ in range(times)]
+                await asyncio.gather(*calls, return_exceptions=True)
+
             for _ in range(3):
-                predictions = [alice.models.predict("m", parameters={}) for _ in range(BUDGET)]
-                await asyncio.gather(*predictions, return_exceptions=True)
+                await calls_of_alice(BUDGET)
             began, sent = served.loop.time(), len(served.sent)
-            await bob.models.predict("m", parameters={})
+            await as_user(ml, "bob").models.predict("m", parameters={})
             lasted = served.loop.time() - began
-            await asyncio.gather(*[alice.models.predict("m", parameters={}) for _ in range(9)], return_exceptions=True)
+            await calls_of_alice(9)
             return lasted, len(served.sent) - sent
 
     lasted, sent = served.run(work())

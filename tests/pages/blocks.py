@@ -24,7 +24,7 @@ RUN = frozenset({"python", "sh"})
 OUTPUT = frozenset({"text", "output"})
 PARSED = frozenset({"json", "toml", "yaml"})
 # Languages that nothing here can judge: they are shown.
-SHOWN = frozenset({"console", "text", "output", "dockerfile", "ini", "http", "mermaid", "diff", "sql"})
+SHOWN = frozenset({"console", "text", "output", "dockerfile", "ini", "http", "mermaid", "diff", "ruby", "sql"})
 # What a block of code may need that is not there when the pages are run, by the second word of its fence.
 NEEDS = {
     "aws": "an account of AWS",
@@ -32,7 +32,8 @@ NEEDS = {
     "server": "an OpenSearch that the emulator is no stand-in for",
     "network": "the internet",
     "kill": "a process that is killed",
-    "java": "Java",
+    "java": "Java: tests/integrations runs these blocks where there is one",
+    "ray": "a cluster of Ray: tests/integrations runs these blocks on its own",
     "other": "a package that is not installed here",
     "serverless": "a collection of AWS: tests/test_serverless.py runs it on one that is emulated",
     "part": "lines around it: it is a part of a program",

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import CodeType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import yaml
@@ -177,10 +177,20 @@ async def _by_sh(code: str, folder: Path) -> tuple[int, str]:
     return process.returncode, out.decode()
 
 
+class _Printed(io.TextIOWrapper):
+    """What is printed, as text or as bytes: commands write their JSON to the ``buffer`` of standard output."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    def getvalue(self) -> str:
+        return cast(io.BytesIO, self.buffer).getvalue().decode()
+
+
 @contextmanager
-def _printed() -> Iterator[io.StringIO]:
+def _printed() -> Iterator[_Printed]:
     """Collect what is printed, to either stream, in its order."""
-    text = io.StringIO()
+    text = _Printed()
     with redirect_stdout(text), redirect_stderr(text):
         yield text
 

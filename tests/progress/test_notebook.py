@@ -9,10 +9,10 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from aiomlcommons import Phase, Progress
 from aiomlcommons.progress.notebook import HtmlBlock
+from tests.support.notebooks import run_notebook
 from tests.support.paths import ROOT
 
 CONNECT = """
@@ -149,17 +149,7 @@ def test_what_is_not_counted_is_one_line_with_the_time() -> None:
 
 
 def test_the_first_ten_minutes_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENSEARCH_URL", "OPENSEARCH_USERNAME", "OPENSEARCH_PASSWORD", "MODEL"):
-        monkeypatch.delenv(name, raising=False)
-    path = ROOT / "examples" / "first_ten_minutes.ipynb"
-    made = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
-    assert not any(cell.outputs for cell in made.cells if cell.cell_type == "code"), "clear the outputs"
-    resources = {"metadata": {"path": str(path.parent)}}
-    try:
-        NotebookClient(made, timeout=60, kernel_name="python3", resources=resources).execute()
-    except CellExecutionError as error:
-        pytest.fail(str(error))
-    connect, ensure, ingest, search, plot, end = [cell for cell in made.cells if cell.cell_type == "code"]
+    connect, ensure, ingest, search, plot, end = run_notebook("first_ten_minutes.ipynb", monkeypatch)
     assert connect.outputs[0].text.startswith("OpenSearch ")
     assert "deployed" in displays(ensure)[0]
     assert "500 of 500 documents, 100 %" in displays(ingest)[0]

@@ -177,6 +177,7 @@ PLACES: tuple[Place, ...] = (
     made(connectors.cohere_rerank, model="m", api_key="k"),
     made(connectors.gemini_generate_content, model="m", api_key="k"),
     made(connectors.http_embeddings, url="https://x/"),
+    made(connectors.openai_agent, model="m", api_key="k"),
     made(connectors.openai_chat, model="m", api_key="k"),
     made(connectors.openai_embeddings, model="m", api_key="k"),
     made(connectors.sagemaker_embeddings, region="eu-west-1", endpoint_name="e", access_key="a", secret_key="b"),

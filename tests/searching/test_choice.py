@@ -130,7 +130,7 @@ async def test_a_remote_model_is_deployed_by_the_server() -> None:
 
 
 async def test_without_a_model_those_that_fit_are_named(world: World) -> None:
-    with pytest.raises(NotSearchable, match=rf"name the model .* by model=: .*; models that fit are \S*{DENSE} "):
+    with pytest.raises(NotSearchable, match=rf"name the model .* by model= .*; models that fit are \S*{DENSE} "):
         await world.choose(facts(embedding=VECTOR))
     with pytest.raises(NotSearchable, match=r"nothing in the index tells$"):
         await world.choose(facts(embedding={**VECTOR, "dimension": 7}))

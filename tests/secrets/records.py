@@ -156,6 +156,7 @@ def _builders(canaries: Canaries) -> Iterator[tuple[str, CreateConnector]]:
     plant = canaries.plant
     simple: list[Callable[[str, Any], CreateConnector]] = [
         connectors.openai_embeddings,
+        connectors.openai_agent,
         connectors.openai_chat,
         connectors.cohere_embeddings,
         connectors.cohere_rerank,

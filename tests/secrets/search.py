@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from unittest import mock
 
 from aiomlcommons.net.sparing import Sparing
-from tests.secrets import commands, diagnoses, hub, jobs, records, sessions
+from tests.secrets import commands, diagnoses, frameworks, hub, jobs, records, sessions
 from tests.secrets.canaries import Outputs
 from tests.secrets.servers import QUOTED
 from tests.support.telemetry import recorded
@@ -33,6 +33,7 @@ SCENES: Sequence[Scene] = (
     records.requests_of_wrong_types,
     jobs.jobs_with_credentials,
     hub.models_on_hugging_face,
+    frameworks.components_with_credentials,
     diagnoses.diagnoses_of_clusters_with_credentials,
     commands.documents,
     commands.commands,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons import ConnectError, HttpRequest
-from tests.secrets import commands, hub, jobs, records, servers, sessions
+from tests.secrets import commands, frameworks, hub, jobs, records, servers, sessions
 from tests.secrets.canaries import Canaries, Outputs
 from tests.secrets.search import SCENES, Scene, report, watched
 
@@ -24,6 +24,7 @@ STEPS: Mapping[Scene, int] = {
     records.connectors_in_a_cluster: 5,
     jobs.jobs_with_credentials: 5,
     hub.models_on_hugging_face: 5,
+    frameworks.components_with_credentials: 5,
     commands.documents: 3,
     commands.commands: 7,
 }
@@ -41,6 +42,7 @@ KINDS: Mapping[Scene, Sequence[str]] = {
         "spans",
         "metrics",
     ],
+    frameworks.components_with_credentials: ["tracebacks", "repr, str, format", "stored components"],
     hub.models_on_hugging_face: ["tracebacks", "repr, str, format", "logs of aiomlcommons", "files: .json"],
     commands.documents: ["standard output", "documents of the repository"],
     commands.commands: ["standard output", "standard error", "files: .jsonl"],

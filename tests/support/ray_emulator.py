@@ -1,17 +1,36 @@
-"""An emulator in its own thread, for Ray actors."""
+"""An emulator in its own thread, for actors of Ray and tasks of Spark."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
-from anyio.from_thread import BlockingPortal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from aiomlcommons import Session
+from aiomlcommons import Backoff, Session
 from aiomlcommons.emulator import Emulator
+from aiomlcommons.emulator.errors import refused
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.emulator.pool import CallNext
 
 T = TypeVar("T")
+DENSE, SPARSE = "all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v3-distill"
+
+
+@contextmanager
+def ray_emulator() -> Iterator[EmulatorForRay]:
+    """Serve an emulator with deployed models."""
+    emulator = Emulator()
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(emulator.serve()) as url:
+        yield EmulatorForRay(portal, emulator, url, *portal.call(_deployed, url))
+
+
+async def _deployed(url: str) -> list[str]:
+    async with Session(url) as ml:
+        await ml.settings.allow_first_model()
+        return [(await ml.models.ensure(name, backoff=Backoff(first=0, cap=0))).model_id for name in (DENSE, SPARSE)]
 
 
 @attrs.frozen
@@ -32,6 +51,16 @@ class EmulatorForRay:
                 return await what(ml)
 
         return self.portal.call(asked)
+
+    def poison(self, words: str) -> None:
+        """Have the model fail on each text with these words."""
+
+        async def fail(request: Any, go: CallNext) -> Any:
+            if words.encode() in await request.read():
+                raise refused(500, "translate_exception", "the text cannot be translated")
+            return await go()
+
+        self.emulator.faults.add(fail, on=PREDICTIONS, times=None)
 
     def vectors(self, texts: Sequence[str]) -> Any:
         return self.ask(lambda ml: ml.embed_many(self.dense, texts))

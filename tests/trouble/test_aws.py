@@ -50,7 +50,7 @@ def error(status: int, body: Any, *, base: str = DOMAIN, **headers: str) -> ApiE
         ),
         ("Credential should be scoped to a valid region, not 'us-east-1'. ", "AwsAuth('eu-west-1', 'es')"),
         ("Credential should be scoped to correct service: 'es'. ", "AwsAuth('eu-west-1', 'es')"),
-        ("Missing Authentication Token", "give auth=AwsAuth('eu-west-1', 'es'), or the name and password of a user"),
+        ("Missing Authentication Token", "OPENSEARCH_AWS_SERVICE=es), or the name and password of a user"),
         (
             "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' "
             "parameter. Authorization=",

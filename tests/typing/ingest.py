@@ -25,7 +25,8 @@ from aiomlcommons.ingest.sources import (
 )
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Documents, Refused, Row, Rows, Sink, Source
-from aiomlcommons.integrations.ray import Embed, Index
+from aiomlcommons.integrations.ray import Embed, Index, OpenSearchDatasink, Refusal
+from aiomlcommons.integrations.spark import EmbedInArrow, embed_in_arrow
 
 
 async def a_job(ml: Session, row: Row) -> None:
@@ -113,7 +114,17 @@ async def an_index_for_a_model(ml: Session) -> None:
 
 def on_ray(batch: Any) -> None:
     Embed("m", concurrency=(1, 4), content_type="passage")(batch)
-    Index("docs", "https://host:9200", create=True)(batch)
+    Embed("m", on_error="column", error="why", requests_per_minute=60, tokens_per_minute=9_000, count_tokens=len)(batch)
+    Index("docs", "https://host:9200", create=True, on_error="column")(batch)
+    sink = OpenSearchDatasink("docs", on_error="report")
+    assert_type(sink.written, int)
+    assert_type(sink.refused, list[Refusal])
+
+
+def on_spark() -> None:
+    assert_type(embed_in_arrow("m", sparse=True, on_error="column", requests_per_minute=60), EmbedInArrow)
+    embed_in_arrow("m", on_error="report")  # type: ignore[arg-type]
+    embed_in_arrow("m", nope=1)  # type: ignore[call-arg]
 
 
 async def what_the_type_checkers_refuse(ml: Session, job: Job, mapped: MappedSource) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -18,7 +18,7 @@ from aiomlcommons.api.predict import MLInput
 from aiomlcommons.decoding.bounded import TooMuch
 from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.bounded import text_of
-from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.connector_store import (
     CLIENT_DEFAULTS,
     check_endpoints,
@@ -33,6 +33,7 @@ from aiomlcommons.http import JSON
 from aiomlcommons.stream import Frames
 
 INTERRUPTED = "SSE failure with network error"
+STEP_SIZE = "input_docs_processed_step_size"
 AWS_ERROR = "x-amzn-ErrorType"
 OF_A_JOB = {
     ActionType.BATCH_PREDICT_STATUS: ("get the batch job details in the connector", "GET", "/${parameters.id}"),
@@ -46,16 +47,29 @@ CLOSED = (
 )
 
 
-async def predict(cluster: Cluster, model_id: str, model: Model, ml_input: MLInput, *, texts: bool) -> dict[str, Any]:
+async def predict(
+    cluster: Cluster, model_id: str, model: Model, ml_input: MLInput, *, texts: bool
+) -> list[dict[str, Any]]:
     """Return the prediction of a remote model as one result with all outputs. With ``texts``, texts are pre-processed.
 
+    A connector that says how many texts a call may have is called several times, and there is a result of each call.
     Raises Refused with the status of the remote model, or 500 where it did not respond.
     """
     given = ml_input.parameters or {}
-    if texts and ml_input.text_docs is not None:
-        action = _action(_connector(cluster, model), ActionType.PREDICT)
-        given = {**given, **before(action.pre_process_function, ml_input)}
-    return await ask(cluster, model_id, model, ActionType.PREDICT, given)
+    if not texts or ml_input.text_docs is None:
+        return [await ask(cluster, model_id, model, ActionType.PREDICT, given)]
+    action = _action(connector := _connector(cluster, model), ActionType.PREDICT)
+    size = int({**(connector.parameters or {}), **given}.get(STEP_SIZE) or len(ml_input.text_docs) or 1)
+    return [
+        await ask(cluster, model_id, model, ActionType.PREDICT, {**given, **before(action.pre_process_function, one)})
+        for one in _in_steps(ml_input, ml_input.text_docs, size)
+    ]
+
+
+def _in_steps(ml_input: MLInput, texts: Sequence[str], size: int) -> list[MLInput]:
+    if size >= len(texts):
+        return [ml_input]
+    return [alter(ml_input, text_docs=texts[start : start + size]) for start in range(0, len(texts), size)]
 
 
 def check_allowed(cluster: Cluster) -> None:

@@ -79,7 +79,7 @@ async def infer(cluster: Cluster, model_id: str, ml_input: MLInput, *, texts: bo
 async def _inferred(cluster: Cluster, model_id: str, model: Model, ml_input: MLInput, *, texts: bool) -> Plain:
     if model.algorithm == FunctionName.REMOTE:
         remote.check_allowed(cluster)
-        return Plain({"inference_results": [await remote.predict(cluster, model_id, model, ml_input, texts=texts)]})
+        return Plain({"inference_results": await remote.predict(cluster, model_id, model, ml_input, texts=texts)})
     if broken := cluster.machine.open_breaker(cluster.settings):
         raise breaker_open(broken)
     answer = _ANSWERS.get(FunctionName(model.algorithm or ""))

@@ -16,6 +16,11 @@ from aiomlcommons.errors import MLCommonsError
 _TICK = 1e-6
 
 
+def _time_of_the_loop() -> float:
+    # Not anyio's: where sniffio is installed, that knows the loop within tasks only, and a timer is no task.
+    return asyncio.get_running_loop().time()
+
+
 @attrs.define(eq=False)
 class StallTimeout:
     """A watchdog that cancels all calls once ``seconds`` have passed without a response to any of them.
@@ -27,7 +32,7 @@ class StallTimeout:
 
     seconds: float
     stalled: Callable[[str], Exception]
-    clock: Callable[[], float] = anyio.current_time
+    clock: Callable[[], float] = _time_of_the_loop
     _silent_since: float = math.inf
     _in_flight: int = 0
     _last_error: MLCommonsError | str = ""

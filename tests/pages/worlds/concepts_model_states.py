@@ -1,0 +1,14 @@
+"""docs/concepts/model-states.md: the emulator behind its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from tests.pages.worlds import Place
+
+
+@asynccontextmanager
+async def world(place: Place) -> AsyncGenerator[Mapping[str, object]]:
+    """Give the emulator, which restarts on the page."""
+    yield {"emulator": place.emulator}

@@ -1,0 +1,58 @@
+"""The requests that an emulator in a thread gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import orjson
+from aiohttp import web
+
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.emulator.pool import CallNext
+from tests.support.ray_emulator import EmulatorForRay
+
+
+@attrs.frozen
+class Seen:
+    """A request: its path, its body, and its ``authorization`` header."""
+
+    path: str
+    body: Any
+    authorization: str | None
+
+    @property
+    def side(self) -> str | None:
+        """What an asymmetric model is told that the texts are."""
+        side: str | None = (self.body.get("parameters") or {}).get("content_type")
+        return side
+
+
+class AllSeen(list[Seen]):
+    """The requests in the order in which they came, and how many of them were answered at once, at most."""
+
+    most_at_once = 0
+
+
+@contextmanager
+def predictions(world: EmulatorForRay) -> Iterator[AllSeen]:
+    """Collect the predictions that are asked for meanwhile."""
+    seen, now = AllSeen(), 0
+
+    async def look(request: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
+        nonlocal now
+        seen.append(Seen(request.path, orjson.loads(await request.read()), request.headers.get("authorization")))
+        now += 1
+        seen.most_at_once = max(seen.most_at_once, now)
+        try:
+            return await call_next()
+        finally:
+            now -= 1
+
+    world.emulator.faults.add(look, on=PREDICTIONS, times=None)
+    try:
+        yield seen
+    finally:
+        world.emulator.faults.clear()
