@@ -33,6 +33,8 @@ myst_heading_anchors = 4  # as GitHub makes them, so that a link to a heading wo
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 python_display_short_literal_types = True
+maximum_signature_line_length = 88  # longer ones have a line for each parameter
+toc_object_entries_show_parents = "hide"
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # autodoc lists the attributes themselves
 napoleon_google_docstring = True
@@ -40,6 +42,8 @@ napoleon_numpy_docstring = False
 
 html_theme = "furo"
 html_title = "aiomlcommons"
+html_favicon = "_static/favicon.svg"
+pygments_dark_style = "github-dark"  # the default underlines the modules of imports, as if they were links
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -95,7 +95,7 @@ class Reference:
                 lines += self._method(f"aiomlcommons.Session.{name}", methods.pop(name))
         if methods:
             raise KeyError(f"TOPICS lacks the class that has {list(methods)}")
-        lines += _heading("Calls of endpoints")
+        lines += [*_heading("Calls of endpoints"), ".. py:currentmodule:: aiomlcommons", ""]
         for name, call in public.calls_of(Session).items():
             lines += self._call(f"Session.{name}", call)
         return "\n".join(lines)

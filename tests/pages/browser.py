@@ -33,6 +33,7 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 180_000  # milliseconds: what is measured is not the speed of the machine
 WIDTHS = (1280, 390)
 SCHEMES: Sequence[Literal["light", "dark"]] = ("light", "dark")
 SHOWN = ("index.html", "tutorials/first-model.html", "api/ml.models.html", "search.html?q=embed_many")
@@ -71,6 +72,7 @@ def served(site: Path) -> Iterator[str]:
 def opened(browser: Browser, width: int, scheme: Literal["light", "dark"], faults: list[str]) -> Page:
     """Open a window, whose complaints are collected."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.set_default_timeout(PATIENCE)
     page.on("console", lambda said: faults.append(f"{page.url}: {said.text}") if said.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
     page.on("requestfailed", lambda request: faults.append(f"{page.url}: {request.url} failed"))
