@@ -101,8 +101,9 @@ def _veiled(name: str, value: Any, *, header: bool = False) -> Any:
         return {key: _veiled(key, part, header=name == "headers") for key, part in value.items()}
     if isinstance(value, list | tuple) and name == "auth":  # the user name is no credential
         return type(value)([*value[:1], *(_veiled(name, part) for part in value[1:])])
-    plain = isinstance(value, str) and value and _is_credential(name, value, header=header)
-    return Secret.from_token(value) if plain else value
+    if isinstance(value, str) and value and _is_credential(name, value, header=header):
+        return Secret.from_token(value)
+    return value
 
 
 def _is_credential(name: str, text: str, *, header: bool) -> bool:
