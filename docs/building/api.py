@@ -11,7 +11,7 @@ from typing import Any, get_args
 import attrs
 import errors
 from blocking import hints_of
-from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.inspect import stringify_signature
 
 from aiomlcommons import __all__ as root_names

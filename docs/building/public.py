@@ -78,7 +78,7 @@ def calls_of(owner: type) -> dict[str, Operation[Any]]:
 
 def methods_of(owner: type) -> dict[str, Any]:
     """Return the public methods and properties of a class, but for the calls of endpoints."""
-    plain = types.FunctionType | classmethod | staticmethod | property
+    plain = (types.FunctionType, classmethod, staticmethod, property)
     return {
         name: member
         for name, member in inspect.getmembers_static(owner)
