@@ -66,7 +66,7 @@ def page() -> str:
         *(section(name, found) for name, found in groups.items()),
         *figures(runs),
         REPEAT,
-        "```sh\n" + "".join(f"{run.command}\n" for run in runs) + "```\n",
+        "```console\n" + "".join(f"{run.command}\n" for run in runs) + "```\n",
         LIMITS,
     ]
     return "".join(parts)
