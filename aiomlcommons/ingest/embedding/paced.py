@@ -29,6 +29,7 @@ from aiomlcommons.errors import (
 from aiomlcommons.ingest.embedding.redeployment import Redeployment
 from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.events import JobEvents
+from aiomlcommons.ingest.pacing.clock import loop_time
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit, Slot
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
@@ -77,7 +78,7 @@ class PacedRequests(Generic[T, R]):
     rate: RateLimit | None = None
     redeploy: Redeployment | None = None
     events: JobEvents = attrs.field(factory=JobEvents)
-    clock: Callable[[], float] = anyio.current_time
+    clock: Callable[[], float] = loop_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     successes: int = attrs.field(init=False, default=0)
     stall: StallTimeout = attrs.field(init=False)

@@ -10,6 +10,7 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, MLCommonsError, ModelNotReady
+from aiomlcommons.ingest.pacing.clock import loop_time
 from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.event_words import reason, tag
@@ -33,7 +34,7 @@ class Redeployment:
 
     model_id: str
     deploy: Callable[[], Awaitable[Any]]
-    clock: Callable[[], float] = anyio.current_time
+    clock: Callable[[], float] = loop_time
     failed: MLCommonsError | None = None
     _lock: anyio.Lock = attrs.field(factory=anyio.Lock)
     _next: float = 0.0

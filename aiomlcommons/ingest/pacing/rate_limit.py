@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 import attrs
 
+from aiomlcommons.ingest.pacing.clock import loop_time
 from aiomlcommons.typed import typed_fields
 
 # The providers' rule of thumb for English; a job may pass its model's own tokenizer instead.
@@ -29,7 +30,7 @@ class RateLimit:
     requests: float = math.inf
     tokens: float = math.inf
     tokens_of: Callable[[str], int] = about_tokens
-    clock: Callable[[], float] = anyio.current_time
+    clock: Callable[[], float] = loop_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     _next_free: float = -math.inf
 

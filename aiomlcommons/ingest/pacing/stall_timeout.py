@@ -11,14 +11,10 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.pacing.clock import loop_time
 
 # Seconds: less than that is left only by rounding, and a timer for it could go off again and again at the same time.
 _TICK = 1e-6
-
-
-def _time_of_the_loop() -> float:
-    # Not anyio's: where sniffio is installed, that knows the loop within tasks only, and a timer is no task.
-    return asyncio.get_running_loop().time()
 
 
 @attrs.define(eq=False)
@@ -32,7 +28,7 @@ class StallTimeout:
 
     seconds: float
     stalled: Callable[[str], Exception]
-    clock: Callable[[], float] = _time_of_the_loop
+    clock: Callable[[], float] = loop_time
     _silent_since: float = math.inf
     _in_flight: int = 0
     _last_error: MLCommonsError | str = ""
