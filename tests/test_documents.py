@@ -111,7 +111,7 @@ async def test_the_guide_to_searches_runs_as_it_is_written(capsys: pytest.Captur
     async with emulator.serve() as url, Session(url) as ml:
         await ml.settings.allow_first_model()
         model = await ml.models.ensure("all-MiniLM-L6-v2")
-        await run("\n".join(guide("", "search.md")), ml=ml, model_id=model.model_id)
+        await run("\n".join(guide("", "searching.md")), ml=ml, model_id=model.model_id)
     assert "POST /docs/_search" in capsys.readouterr().out
 
 

@@ -18,7 +18,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.support.paths import ROOT
 
@@ -75,8 +75,14 @@ def opened(browser: Browser, width: int, scheme: Literal["light", "dark"], fault
     page.set_default_timeout(PATIENCE)
     page.on("console", lambda said: faults.append(f"{page.url}: {said.text}") if said.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
-    page.on("requestfailed", lambda request: faults.append(f"{page.url}: {request.url} failed"))
+    page.on("requestfailed", lambda request: faults.extend(failures(page.url, request)))
     return page
+
+
+def failures(page: str, request: Request) -> Iterator[str]:
+    """Yield what is wrong with a request that failed; one that was given up as its page was left is not."""
+    if request.failure != "net::ERR_ABORTED":
+        yield f"{page}: {request.url} failed: {request.failure}"
 
 
 def widths_of_every_page(browser: Browser, url: str, names: Sequence[str], faults: list[str]) -> None:

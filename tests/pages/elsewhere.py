@@ -37,7 +37,7 @@ TESTED: Mapping[str, Tested] = {
     "docs/pipelines.md": Tested(_GUIDES, ("python",)),
     "docs/reembedding.md": Tested("tests/reembedding/test_night.py", ("python", "sh"), ("text",)),
     "docs/results.md": Tested(_GUIDES, ("python",)),
-    "docs/search.md": Tested(_GUIDES, ("python",), ("sh",)),
+    "docs/searching.md": Tested(_GUIDES, ("python",), ("sh",)),
     "docs/synchronous.md": Tested("tests/blocking/test_guide.py", ("python",)),
     "docs/tracing.md": Tested("tests/tracing/test_page.py", ("python program",), ("sh",)),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tests.support.docs_folder
+from tests.pages.blocks import DOCS
 from tests.support.paths import ROOT
 
 pytest.importorskip("sphinx", reason="the extra docs is not installed")
@@ -79,3 +80,7 @@ def test_the_arrows_of_a_drawing_point_down() -> None:
         assert sorted(boxes) == sorted(re.findall(r'^ *(\w+)\["', block, re.MULTILINE))
         assert len(arrows) == block.count("-->")
         assert all(int(start) < int(end) for start, end in arrows)
+
+
+def test_no_page_has_the_name_of_one_that_sphinx_writes() -> None:
+    assert {path.stem for path in DOCS.glob("*.md")} & {"search", "genindex", "py-modindex"} == set()
