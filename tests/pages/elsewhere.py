@@ -30,6 +30,7 @@ TESTED: Mapping[str, Tested] = {
     "docs/doctor.md": Tested("tests/diagnosis/test_documents.py", ("python",), ("text",)),
     "docs/embedding.md": Tested(_GUIDES, ("python",)),
     "docs/evaluating.md": Tested("tests/evaluating/test_guide.py", ("python",), ("sh", "python plot", "text")),
+    "docs/features.md": Tested("tests/cli/test_documents.py", (), ("sh",)),
     "docs/indices.md": Tested(_GUIDES, ("python",), ("text",)),
     "docs/ingest.md": Tested(_GUIDES, ("python", "python remote"), ("sh",)),
     "docs/logging.md": Tested("tests/test_logging_page.py", ("python",), ("text", "sh")),

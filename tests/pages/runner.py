@@ -8,6 +8,7 @@ import inspect
 import io
 import json
 import linecache
+import logging
 import os
 import re
 import shlex
@@ -190,9 +191,14 @@ class _Printed(io.TextIOWrapper):
 @contextmanager
 def _printed() -> Iterator[_Printed]:
     """Collect what is printed, to either stream, in its order."""
-    text = _Printed()
-    with redirect_stdout(text), redirect_stderr(text):
-        yield text
+    text, root = _Printed(), logging.getLogger()
+    # Warnings are printed where nothing else takes them, as in a program; pytest has handlers at the root.
+    handlers, root.handlers = root.handlers, []
+    try:
+        with redirect_stdout(text), redirect_stderr(text):
+            yield text
+    finally:
+        root.handlers = handlers
 
 
 @contextmanager

@@ -31,7 +31,7 @@ HANDED_OUT = {
     "serve",
 }
 # Methods of a session that take a typed request or nothing, or the options of the session.
-OTHER_METHODS = {"close", "connect", "from_env", "greet", "pieces", "ping", "raw", "send", "version"}
+OTHER_METHODS = {"close", "connect", "from_env", "greet", "open", "pieces", "ping", "raw", "send", "version"}
 
 
 @pytest.mark.filterwarnings("ignore::aiomlcommons.InsecureWarning")
