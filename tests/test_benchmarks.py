@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import orjson
@@ -55,7 +56,7 @@ def test_the_page_has_the_tables_of_the_figures() -> None:
 
 
 def test_each_plot_of_the_page_is_there() -> None:
-    names = {line.partition('src="')[2].partition('"')[0] for line in PAGE.read_text().splitlines() if "<img" in line}
+    names = set(re.findall(r"^!\[[^\]]+\]\(([^)]+)\)$", PAGE.read_text(), re.MULTILINE))
 
     assert len(names) == 3
     assert all((Path(PAGE).parent / name).exists() for name in names)
