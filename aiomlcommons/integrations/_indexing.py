@@ -13,6 +13,9 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.types import Documents, Refused
 from aiomlcommons.integrations._actors import Worker, session_of
+from aiomlcommons.integrations._columns import Columns
+from aiomlcommons.integrations._documents import divided, documents_of
+from aiomlcommons.integrations.errors import RowsFailed
 
 
 @attrs.frozen
@@ -34,17 +37,32 @@ class Where:
 
 
 class Writer(Worker[Documents, Sequence[Refused]]):
-    """Writes batches into an index; returns the documents that it refuses. Can be pickled.
+    """Writes batches into an index, with the column ``id`` for ids. Can be pickled.
 
-    With ``refresh`` the index is refreshed when it is closed, so that searches see the documents.
+    ``error`` is the column of the reasons why rows failed before; None if a row that fails is to raise. With
+    ``refresh`` the index is refreshed when it is closed, so that searches see the documents.
     """
 
-    def __init__(self, where: Where, *, refresh: bool) -> None:
+    def __init__(self, where: Where, id: str, error: str | None, *, refresh: bool) -> None:
         super().__init__()
-        self.where, self._refresh = where, refresh
+        self.where, self.id, self.error, self._refresh = where, id, error, refresh
 
-    def __call__(self, documents: Documents) -> Sequence[Refused]:
-        """Write a batch. Raises SinkError if the index cannot hold the vectors, or accepts no documents."""
+    def __call__(self, batch: Columns) -> dict[int, str]:
+        """Write a batch; return the reasons of the rows that are not written.
+
+        Raises as ``documents_of`` does, SinkError if the index cannot hold the vectors or accepts no documents, and
+        without ``error`` RowsFailed with the rows that the index refuses.
+        """
+        if self.error is None:
+            documents = documents_of(batch, self.id, self.where.field)
+            if refused := self._refused(documents):
+                raise RowsFailed.of({one.index: one.why for one in refused}, documents.ids)
+            return {}
+        found = divided(batch, self.id, self.where.field, self.error)
+        numbers = found.documents.numbers
+        return {**found.reasons, **{numbers[one.index]: one.why for one in self._refused(found.documents)}}
+
+    def _refused(self, documents: Documents) -> Sequence[Refused]:
         return self._run(documents) if len(documents) else ()
 
     def _working(self) -> AbstractAsyncContextManager[Callable[[Documents], Awaitable[Sequence[Refused]]]]:

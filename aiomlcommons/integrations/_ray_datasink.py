@@ -10,10 +10,8 @@ import attrs
 
 from aiomlcommons.integrations._actors import session_of
 from aiomlcommons.integrations._columns import check_on_error
-from aiomlcommons.integrations._documents import divided, documents_of
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._indexing import Where, Writer
-from aiomlcommons.integrations.errors import RowsFailed
 
 with needs("Ray Data", "ray"):
     from ray.data import Datasink
@@ -94,25 +92,15 @@ class OpenSearchDatasink(Datasink[_Written]):
 
     def write(self, blocks: Iterable[Any], ctx: Any) -> _Written:  # noqa: ARG002 - the words of Ray
         """Write blocks, in a write task."""
-        writer, rows, refused = Writer(self._where, refresh=False), 0, list[Refusal]()
+        writer, rows, refused = Writer(self._where, self._id, self._error, refresh=False), 0, list[Refusal]()
         try:
             for batch in _batches(blocks):
-                some = self._write(writer, batch)
-                rows, refused = rows + batch.num_rows - len(some), refused + some
+                reasons = writer(batch)
+                rows += batch.num_rows - len(reasons)
+                refused += [Refusal(str(batch[self._id][row].as_py()), why) for row, why in sorted(reasons.items())]
         finally:
             writer.close()
         return _Written(rows, refused)
-
-    def _write(self, writer: Writer, batch: Any) -> list[Refusal]:
-        if self._error is None:
-            documents = documents_of(batch, self._id, self._where.field)
-            if refused := writer(documents):
-                raise RowsFailed.of({one.index: one.why for one in refused}, documents.ids)
-            return []
-        found = divided(batch, self._id, self._where.field, self._error)
-        numbers = found.documents.numbers
-        reasons = {**found.reasons, **{numbers[one.index]: one.why for one in writer(found.documents)}}
-        return [Refusal(str(batch[self._id][row].as_py()), why) for row, why in sorted(reasons.items())]
 
     def on_write_complete(self, write_result: WriteResult[_Written]) -> None:
         """Sum up what the write tasks say, and refresh the index, on the driver."""

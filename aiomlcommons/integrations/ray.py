@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiomlcommons.integrations._columns import Columns, OnError, check_on_error, with_reasons, without_column
-from aiomlcommons.integrations._documents import Divided, divided, documents_of
 from aiomlcommons.integrations._embedding import EmbedColumn
 from aiomlcommons.integrations._indexing import Where, Writer
 from aiomlcommons.integrations.errors import RowsFailed
@@ -118,21 +117,13 @@ class Index:
         **sink: Any,
     ) -> None:
         check_on_error(on_error, error, id, field)
-        self._id, self._error = id, error if on_error == "column" else None
-        self._write = Writer(Where(index, url, field, dict(session or {}), sink), refresh=True)
+        where, reasons = Where(index, url, field, dict(session or {}), sink), error if on_error == "column" else None
+        self._write = Writer(where, id, reasons, refresh=True)
 
     def __call__(self, batch: Columns) -> Columns:
         """Write the batch; return it without its vectors."""
-        field = self._write.where.field
-        if self._error is None:
-            documents = documents_of(batch, self._id, field)
-            if refused := self._write(documents):
-                raise RowsFailed.of({one.index: one.why for one in refused}, documents.ids)
-            return without_column(batch, field)
-        found: Divided = divided(batch, self._id, field, self._error)
-        numbers = found.documents.numbers
-        refusals = {numbers[one.index]: one.why for one in self._write(found.documents)}
-        return with_reasons(without_column(batch, field), self._error, {**found.reasons, **refusals})
+        reasons, rest = self._write(batch), without_column(batch, self._write.where.field)
+        return rest if self._write.error is None else with_reasons(rest, self._write.error, reasons)
 
     def close(self) -> None:
         """Close the session and end its thread; a later call opens a new one."""
@@ -140,7 +131,7 @@ class Index:
 
     def __repr__(self) -> str:
         where = self._write.where
-        return f"Index({where.index!r}, {where.url!r}, id={self._id!r}, field={where.field!r})"
+        return f"Index({where.index!r}, {where.url!r}, id={self._write.id!r}, field={where.field!r})"
 
 
 if not TYPE_CHECKING:  # a type checker would take ``__getattr__`` for every name; only the datasink needs Ray itself
