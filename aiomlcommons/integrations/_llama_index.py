@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiomlcommons.inference.methods import BATCH, CONCURRENCY
+from aiomlcommons.inference.methods import BATCH
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._models import ModelCalls, Options
 from aiomlcommons.net.rules import no_such_option
@@ -14,9 +14,6 @@ from aiomlcommons.session import Session
 
 with needs("llama-index-core", "llama-index"):
     from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr
-
-# LlamaIndex makes the batches, of at most so many texts: each is one request.
-_MOST_IN_BATCH = 2048
 
 
 class ModelComponent(BaseModel):
@@ -66,31 +63,6 @@ class ModelComponent(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         self._calls.__getstate__()  # refuses an open session, which LlamaIndex would leave out, and only log it
         return super().__getstate__()
-
-
-class EmbeddingComponent(ModelComponent):
-    """What dense and sparse embeddings are made with."""
-
-    def __init__(
-        self,
-        model_name: str,
-        url: str | None = None,
-        *,
-        session: Session | Mapping[str, Any] | None = None,
-        embed_batch_size: int = BATCH,
-        num_workers: int | None = CONCURRENCY,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            asked=model_name,
-            url=url,
-            session=session,
-            options=options,
-            batch=_MOST_IN_BATCH,
-            model_name=model_name,
-            embed_batch_size=embed_batch_size,
-            num_workers=num_workers,
-        )
 
 
 def _given(

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from aiomlcommons.inference.methods import BATCH, CONCURRENCY
 from aiomlcommons.integrations._extras import needs
-from aiomlcommons.integrations._llama_index import EmbeddingComponent, ModelComponent
+from aiomlcommons.integrations._llama_index import ModelComponent
 from aiomlcommons.integrations._models import ModelCalls, embeddings, scores
 from aiomlcommons.integrations._token_ids import weights_by_id
 from aiomlcommons.session import Session
@@ -25,9 +26,12 @@ with needs("llama-index-core", "llama-index"):
 __all__ = ["MLCommonsEmbedding", "MLCommonsRerank", "MLCommonsSparseEmbedding"]
 
 dispatcher = get_dispatcher(__name__)
+# LlamaIndex makes the batches, of at most so many texts: each is one request.
+_MOST_IN_BATCH = 2048
+# Each class has an ``__init__`` of its own: where a model of pydantic has none, type checkers make one of its fields.
 
 
-class MLCommonsEmbedding(EmbeddingComponent, BaseEmbedding):
+class MLCommonsEmbedding(ModelComponent, BaseEmbedding):
     """Dense embeddings by a model of ML Commons, for an index, a query engine or an ingestion pipeline.
 
     An asymmetric model is told whether a text is a query or a passage. The session is opened with the first call, on an
@@ -50,6 +54,27 @@ class MLCommonsEmbedding(EmbeddingComponent, BaseEmbedding):
         MLCommonsError: In calls, as ``ml.models.ensure`` and ``ml.embed_many`` do.
     """
 
+    def __init__(
+        self,
+        model_name: str,
+        url: str | None = None,
+        *,
+        session: Session | Mapping[str, Any] | None = None,
+        embed_batch_size: int = BATCH,
+        num_workers: int | None = CONCURRENCY,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            asked=model_name,
+            url=url,
+            session=session,
+            options=options,
+            batch=_MOST_IN_BATCH,
+            model_name=model_name,
+            embed_batch_size=embed_batch_size,
+            num_workers=num_workers,
+        )
+
     def _get_query_embedding(self, query: str) -> list[float]:
         return self._calls.run(embeddings([query], "query"))[0]
 
@@ -69,7 +94,7 @@ class MLCommonsEmbedding(EmbeddingComponent, BaseEmbedding):
         return await self._calls.run_async(embeddings(texts, "passage"))
 
 
-class MLCommonsSparseEmbedding(EmbeddingComponent, BaseSparseEmbedding):
+class MLCommonsSparseEmbedding(ModelComponent, BaseSparseEmbedding):
     """Sparse embeddings by a model of ML Commons: the weight of each token, by the id of the token.
 
     Session and arguments are those of MLCommonsEmbedding.
@@ -88,9 +113,27 @@ class MLCommonsSparseEmbedding(EmbeddingComponent, BaseSparseEmbedding):
     _query_calls: ModelCalls = PrivateAttr()
 
     def __init__(
-        self, model_name: str, url: str | None = None, *, query_model_name: str | None = None, **options: Any
+        self,
+        model_name: str,
+        url: str | None = None,
+        *,
+        query_model_name: str | None = None,
+        session: Session | Mapping[str, Any] | None = None,
+        embed_batch_size: int = BATCH,
+        num_workers: int | None = CONCURRENCY,
+        **options: Any,
     ) -> None:
-        super().__init__(model_name, url, query_model_name=query_model_name, **options)
+        super().__init__(
+            asked=model_name,
+            url=url,
+            session=session,
+            options=options,
+            batch=_MOST_IN_BATCH,
+            model_name=model_name,
+            query_model_name=query_model_name,
+            embed_batch_size=embed_batch_size,
+            num_workers=num_workers,
+        )
         self._query_calls = self._calls if query_model_name is None else self._calls_of(query_model_name)
 
     def close(self) -> None:

@@ -11,8 +11,8 @@ import pytest
 from langchain_core.documents import Document
 
 from aiomlcommons import Session
-from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.integrations.langchain import MLCommonsEmbeddings, MLCommonsRerank
+from tests.support.asymmetric import asymmetric_config
 from tests.support.contract.kinds import deployed, spec_of
 from tests.support.contract.undoing import afterwards
 
@@ -39,14 +39,7 @@ async def test_embeddings_are_those_of_the_session(ml: Session, unique: str, zip
 @pytest.mark.since("2.12", "an asymmetric model")
 @pytest.mark.usefixtures("environment")
 async def test_an_asymmetric_model_is_told_what_is_a_query(ml: Session, unique: str, zips: dict[str, Path]) -> None:
-    config = ModelConfig(
-        model_type="bert",
-        embedding_dimension=16,
-        framework_type="sentence_transformers",
-        query_prefix="query: ",
-        passage_prefix="passage: ",
-        all_config="{}",
-    )
+    config = asymmetric_config("{}")
     model_id = await ml.models.ensure(attrs.evolve(spec_of("dense", zips["dense"], unique), model_config=config))
     async with afterwards(lambda: ml.models.remove(model_id, empty_group=True)):
         embeddings = MLCommonsEmbeddings(model_id)

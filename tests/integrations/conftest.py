@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
 import pytest
 
+from tests.support.asymmetric import asymmetric_config
+from tests.support.ensure_process import FILE
 from tests.support.opensearch.fixture import (
     opensearch_home,
     opensearch_url,
     pytest_collection_modifyitems,
     pytest_configure,
 )
-from tests.support.ray_emulator import EmulatorForRay, ray_emulator
+from tests.support.ray_emulator import CROSS_ENCODER, EmulatorForRay, ray_emulator
+from tests.support.served_emulator import NOW
 
 __all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure"]
 
@@ -21,6 +25,19 @@ __all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems",
 def world() -> Iterator[EmulatorForRay]:
     with ray_emulator() as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def reranker(one_world: EmulatorForRay) -> str:
+    """The id of a cross-encoder."""
+    return str(one_world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER, backoff=NOW)))
+
+
+@pytest.fixture(scope="module")
+def asymmetric(one_world: EmulatorForRay) -> str:
+    """The id of a model that is told what is a query and what a passage."""
+    spec = attrs.evolve(FILE, model_config=asymmetric_config())
+    return str(one_world.ask(lambda ml: ml.models.ensure(spec, backoff=NOW)))
 
 
 @pytest.fixture(scope="module")

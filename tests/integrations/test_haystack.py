@@ -6,11 +6,9 @@ import asyncio
 import copy
 import gc
 import pickle
-import threading
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
 import numpy as np
 import pytest
 from haystack import DeserializationError, Document, Pipeline
@@ -21,7 +19,6 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack.utils import Secret
 
 from aiomlcommons import NotSupported, Session
-from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.haystack import (
     MLCommonsDocumentEmbedder,
@@ -31,12 +28,9 @@ from aiomlcommons.integrations.haystack import (
     MLCommonsTextEmbedder,
 )
 from aiomlcommons.net.aws import AwsAuth
-from tests.support.ensure_process import FILE
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.ray_emulator import CROSS_ENCODER, EmulatorForRay, sessions
 from tests.support.seen_requests import predictions
-from tests.support.served_emulator import NOW
 
-CROSS_ENCODER = "ms-marco-MiniLM-L-6-v2"
 TEXTS = ["a cat sleeps", "a dog barks at the moon", "the moon is far away"]
 ALLOWED = ["aiomlcommons.integrations.haystack"]
 EVERY = [
@@ -47,6 +41,9 @@ EVERY = [
     MLCommonsRanker,
 ]
 
+# Its components name the reranker, which is there already.
+pytestmark = pytest.mark.usefixtures("reranker")
+
 
 @pytest.fixture(autouse=True)
 def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorForRay]:
@@ -54,28 +51,6 @@ def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield one_world
     gc.collect()
     assert sessions() == 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def reranker(one_world: EmulatorForRay) -> str:
-    return str(one_world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER, backoff=NOW)))
-
-
-@pytest.fixture(scope="module")
-def asymmetric(one_world: EmulatorForRay) -> str:
-    """Return a model that is told what is a query and what a passage."""
-    config = ModelConfig(
-        model_type="bert",
-        embedding_dimension=16,
-        framework_type="sentence_transformers",
-        query_prefix="query: ",
-        passage_prefix="passage: ",
-    )
-    return str(one_world.ask(lambda ml: ml.models.ensure(attrs.evolve(FILE, model_config=config), backoff=NOW)))
-
-
-def sessions() -> int:
-    return sum(thread.name == "aiomlcommons" for thread in threading.enumerate())
 
 
 def documents(*texts: str | None, **meta: Any) -> list[Document]:

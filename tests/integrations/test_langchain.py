@@ -32,11 +32,6 @@ def world(one_world: EmulatorForRay) -> EmulatorForRay:
     return one_world
 
 
-@pytest.fixture(scope="module")
-def reranker(one_world: EmulatorForRay) -> str:
-    return str(one_world.ask(lambda ml: ml.models.ensure("ms-marco-MiniLM-L-6-v2")))
-
-
 @pytest.fixture
 def rerank(one_world: EmulatorForRay, reranker: str) -> Iterator[MLCommonsRerank]:
     made = MLCommonsRerank(model=reranker, url=one_world.url)

@@ -6,11 +6,9 @@ import asyncio
 import copy
 import gc
 import pickle
-import threading
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
 import numpy as np
 import pytest
 from aiohttp import web
@@ -20,16 +18,13 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from aiomlcommons import NotSupported, Session
-from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.llama_index import MLCommonsEmbedding, MLCommonsRerank, MLCommonsSparseEmbedding
-from tests.support.ensure_process import FILE
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.ray_emulator import EmulatorForRay, sessions
 from tests.support.seen_requests import predictions
 from tests.support.served_emulator import NOW
 
-CROSS_ENCODER = "ms-marco-MiniLM-L-6-v2"
 TEXTS = [f"word{i} and {i % 7}" for i in range(10)]
 EVERY = [MLCommonsEmbedding, MLCommonsSparseEmbedding, MLCommonsRerank]
 URL = "https://h:9200"
@@ -41,28 +36,6 @@ def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield one_world
     gc.collect()
     assert sessions() == 0
-
-
-@pytest.fixture(scope="module")
-def reranker(one_world: EmulatorForRay) -> str:
-    return str(one_world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER, backoff=NOW)))
-
-
-@pytest.fixture(scope="module")
-def asymmetric(one_world: EmulatorForRay) -> str:
-    """Return a model that is told what is a query and what a passage."""
-    config = ModelConfig(
-        model_type="bert",
-        embedding_dimension=16,
-        framework_type="sentence_transformers",
-        query_prefix="query: ",
-        passage_prefix="passage: ",
-    )
-    return str(one_world.ask(lambda ml: ml.models.ensure(attrs.evolve(FILE, model_config=config), backoff=NOW)))
-
-
-def sessions() -> int:
-    return sum(thread.name == "aiomlcommons" for thread in threading.enumerate())
 
 
 def sizes(seen: Any) -> list[int]:

@@ -9,30 +9,25 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import anyio
-import attrs
-import orjson
 import pytest
 from aiohttp import web
 
 from aiomlcommons import InvalidRequest, Session, SessionClosed
-from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.models import GetModel
 from aiomlcommons.blocking import Session as Blocking
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._models import Call, ModelCalls, embeddings, ensured, scores, weights
 from aiomlcommons.lifecycle.spec import Spec
-from tests.support.ensure_process import FILE
 from tests.support.forked import forked
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.ray_emulator import EmulatorForRay, sessions
+from tests.support.seen_requests import predictions, requests
 from tests.support.served_emulator import NOW
 
 TEXTS = ["one", "two", "three"]
-CROSS_ENCODER = "ms-marco-MiniLM-L-6-v2"
 
 
 @pytest.fixture
@@ -66,20 +61,6 @@ class Hanging:
         finally:
             self.gone.set()
         raise AssertionError("it hangs")
-
-
-@contextmanager
-def requests(world: EmulatorForRay, **matching: Any) -> Iterator[list[Any]]:
-    """Collect the bodies of the requests to an emulator."""
-    bodies: list[Any] = []
-
-    async def action(request: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
-        bodies.append(orjson.loads(await request.read() or b"null"))
-        return await call_next()
-
-    world.emulator.faults.add(action, times=None, **matching)
-    yield bodies
-    world.emulator.faults.clear()
 
 
 def deployed(world: EmulatorForRay, model: Spec | str) -> str:
@@ -267,36 +248,30 @@ def test_a_model_that_does_not_exist_is_looked_for_with_each_call(world: Emulato
     calls.close()
 
 
-def test_only_an_asymmetric_model_is_told_what_is_a_query(world: EmulatorForRay, calls: ModelCalls) -> None:
-    config = ModelConfig(
-        model_type="bert",
-        embedding_dimension=16,
-        framework_type="sentence_transformers",
-        query_prefix="query: ",
-        passage_prefix="passage: ",
-    )
-    asymmetric = ModelCalls("Component", deployed(world, attrs.evolve(FILE, model_config=config)), world.url)
-    with requests(world) as bodies:
-        for each in (calls, asymmetric):
+def test_only_an_asymmetric_model_is_told_what_is_a_query(
+    world: EmulatorForRay, calls: ModelCalls, asymmetric: str
+) -> None:
+    told = ModelCalls("Component", asymmetric, world.url)
+    with requests(world) as seen:
+        for each in (calls, told):
             each.run(embeddings(["a"], "query"))
             each.run(embeddings(["a"], "passage"))
             each.run(embeddings(["a"], None))
-    asymmetric.close()
-    told = [(body.get("parameters") or {}).get("content_type") for body in bodies]
-    assert told == [None, None, None, "query", "passage", None]
+    told.close()
+    asked = [one.side for one in seen if one.body is not None]
+    assert asked == [None, None, None, "query", "passage", None]
 
 
-def test_texts_travel_in_batches(world: EmulatorForRay) -> None:
-    reranker = deployed(world, CROSS_ENCODER)
+def test_texts_travel_in_batches(world: EmulatorForRay, reranker: str) -> None:
     for model, call, expected in (
         (world.dense, passages(TEXTS), world.vectors(TEXTS).tolist()),
         (world.sparse, weights(TEXTS), world.weights(TEXTS)),
         (reranker, scores("one", TEXTS), world.ask(lambda ml: ml.rerank(reranker, "one", TEXTS)).tolist()),
     ):
         calls = ModelCalls("Component", model, world.url, batch=2)
-        with requests(world) as bodies:
+        with predictions(world) as seen:
             assert calls.run(call) == expected
-        assert sorted(len(body["text_docs"]) for body in bodies) == [1, 2]
+        assert sorted(len(one.body["text_docs"]) for one in seen) == [1, 2]
         calls.close()
 
 
@@ -311,9 +286,9 @@ def test_weights_are_by_token_or_by_its_id(world: EmulatorForRay) -> None:
 @pytest.mark.parametrize("make", [passages, weights, lambda texts: scores("q", texts)])
 def test_no_texts_are_no_request(world: EmulatorForRay, calls: ModelCalls, make: Callable[[Any], Call[Any]]) -> None:
     calls.run(ensured)
-    with requests(world) as bodies:
+    with requests(world) as seen:
         assert calls.run(make([])) == calls.run(make(())) == []
-    assert bodies == []
+    assert seen == []
     for wrong in (None, "", "text", 3, [None], ["a", 3]):
         with pytest.raises(InvalidRequest, match="texts"):
             make(wrong)
@@ -367,8 +342,3 @@ def test_a_framework_that_is_missing_is_named_with_its_extra(monkeypatch: pytest
     with pytest.raises(ImportError, match=r"integrations\.llama_index needs .*aiomlcommons\[llama-index\]"):
         with needs("llama-index-core", "llama-index"):
             import no_such_package  # type: ignore[import-not-found] # noqa: F401
-
-
-def sessions() -> int:
-    """Return how many event loops of sessions run in threads of their own."""
-    return sum(thread.name == "aiomlcommons" for thread in threading.enumerate())

@@ -1,7 +1,8 @@
-"""An emulator in its own thread, for actors of Ray and tasks of Spark."""
+"""An emulator with models, in a thread of its own: for actors of Ray, tasks of Spark, and components of frameworks."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import CallNext
 
 T = TypeVar("T")
+CROSS_ENCODER = "ms-marco-MiniLM-L-6-v2"
 DENSE, SPARSE = "all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v3-distill"
 
 
@@ -67,3 +69,8 @@ class EmulatorForRay:
 
     def weights(self, texts: Sequence[str]) -> Any:
         return self.ask(lambda ml: ml.sparse(self.sparse, texts))
+
+
+def sessions() -> int:
+    """Return how many sessions are open in threads of their own."""
+    return sum(thread.name == "aiomlcommons" for thread in threading.enumerate())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import attrs
@@ -37,13 +37,14 @@ class AllSeen(list[Seen]):
 
 
 @contextmanager
-def predictions(world: EmulatorForRay) -> Iterator[AllSeen]:
-    """Collect the predictions that are asked for meanwhile."""
+def requests(world: EmulatorForRay, **matching: Any) -> Iterator[AllSeen]:
+    """Collect the requests that come meanwhile; ``matching`` says which, as for a fault of the emulator."""
     seen, now = AllSeen(), 0
 
     async def look(request: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
         nonlocal now
-        seen.append(Seen(request.path, orjson.loads(await request.read()), request.headers.get("authorization")))
+        body = orjson.loads(await request.read() or b"null")
+        seen.append(Seen(request.path, body, request.headers.get("authorization")))
         now += 1
         seen.most_at_once = max(seen.most_at_once, now)
         try:
@@ -51,8 +52,13 @@ def predictions(world: EmulatorForRay) -> Iterator[AllSeen]:
         finally:
             now -= 1
 
-    world.emulator.faults.add(look, on=PREDICTIONS, times=None)
+    world.emulator.faults.add(look, times=None, **matching)
     try:
         yield seen
     finally:
         world.emulator.faults.clear()
+
+
+def predictions(world: EmulatorForRay) -> AbstractContextManager[AllSeen]:
+    """Collect the predictions that are asked for meanwhile."""
+    return requests(world, on=PREDICTIONS)
