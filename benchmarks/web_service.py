@@ -177,8 +177,7 @@ def main() -> None:
 
 def table(url: str, model: str, callers: list[int], calls: int) -> None:
     """Print the table."""
-    # A call keeps its place until its answer is sent and its task has ended; by then its caller may have called again.
-    with serving(url, model, 2 * max(callers)) as service:
+    with serving(url, model, max(callers)) as service:
         print(f"{'callers':>7}  {'':<12} {'calls':>7} {'failures':>8} {'calls/s':>8} {'p50 ms':>8} {'p99 ms':>8}")
         for many in callers:
             report(many, asyncio.run(measure(url, model, service, many, calls)))

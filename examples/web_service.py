@@ -14,7 +14,7 @@ import logging
 import math
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Self
@@ -252,17 +252,21 @@ class Guard:
             await full(scope, receive, send)
         else:
             self.busy += 1
-            try:
-                await self._answer(scope, receive, send)
-            finally:
-                self.busy -= 1
+            with ExitStack() as place:
+                place.callback(self._leave)
+                await self._answer(scope, receive, send, place)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _leave(self) -> None:
+        self.busy -= 1
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, place: ExitStack) -> None:
         begun = asyncio.Event()
         heard: asyncio.Queue[Message] = asyncio.Queue(1)
 
         async def say(message: Message) -> None:
             begun.set()
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                place.close()  # before its last bytes: whoever has them may call again at once
             await send(message)
 
         async def hear() -> None:

@@ -303,6 +303,25 @@ async def test_a_service_without_a_model_says_what_to_set(monkeypatch: pytest.Mo
         module().service()
 
 
+async def test_a_place_is_free_before_the_last_bytes_of_its_answer() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"b"})
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        busy.append(guard.busy)
+
+    busy: list[int] = []
+    guard = module().Guard(app, 1, 60)
+    await guard({"type": "http", "path": "/embed"}, receive, send)
+    assert busy == [1, 1, 0]
+    assert guard.busy == 0
+
+
 # ---- what is written of it -------------------------------------------------------------------------------------------
 
 
