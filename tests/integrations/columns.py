@@ -37,7 +37,7 @@ from aiomlcommons.integrations.spark import embed_in_arrow
 from benchmarks.bulk import document
 from tests.pages.blocks import DOCS, blocks_of
 from tests.pages.runner import SHOWN_URL
-from tests.support.ray_emulator import EmulatorForRay, ray_emulator
+from tests.support.emulator_with_models import EmulatorWithModels, emulator_with_models
 
 Vectors = dict[str, npt.NDArray[np.float32]]
 POISON = "poison"
@@ -56,7 +56,7 @@ class Case:
     vectors: Vectors
 
     @classmethod
-    def of(cls, world: EmulatorForRay, count: int) -> Case:
+    def of(cls, world: EmulatorWithModels, count: int) -> Case:
         """Make rows, of which each 97th has no text, and on each 101st the model fails."""
         world.poison(POISON)
         rows = [document(number) for number in range(count)]
@@ -81,7 +81,7 @@ class Case:
         return f"{same:,} vectors, all the same bit by bit; {len(plain):,} dead letters in the column, all as expected"
 
 
-def page(world: EmulatorForRay, lacks: str) -> dict[str, Any]:
+def page(world: EmulatorWithModels, lacks: str) -> dict[str, Any]:
     """Run the blocks of the page that need Ray or Java, with the file that they read; return their names.
 
     Four verses are in the file, of which the one with the id ``v2`` has no text.
@@ -102,7 +102,7 @@ def page(world: EmulatorForRay, lacks: str) -> dict[str, Any]:
 # ---- Ray -----------------------------------------------------------------------------------------------------------
 
 
-def on_ray(world: EmulatorForRay, case: Case, batch_format: str = "pyarrow") -> str:
+def on_ray(world: EmulatorWithModels, case: Case, batch_format: str = "pyarrow") -> str:
     """Embed on a Ray that runs, write with the datasink, and judge what the index holds. Returns words."""
     import ray
 
@@ -134,7 +134,7 @@ def _vector(stored: Any) -> npt.NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(stored), "<f4") if isinstance(stored, str) else np.array(stored, "f4")
 
 
-def _with_ray(world: EmulatorForRay, case: Case) -> str:
+def _with_ray(world: EmulatorWithModels, case: Case) -> str:
     import ray
 
     # Logical CPUs for two actors, and for reading and writing.
@@ -164,7 +164,7 @@ def spark_here() -> Any:
     return spark
 
 
-def on_spark(world: EmulatorForRay, case: Case) -> str:
+def on_spark(world: EmulatorWithModels, case: Case) -> str:
     """Embed on Spark, write Parquet, and judge what it holds. Returns words."""
     embed = embed_in_arrow(world.dense, world.url, on_error="column", session=PATIENT)
     with tempfile.TemporaryDirectory() as folder:
@@ -181,19 +181,19 @@ def on_spark(world: EmulatorForRay, case: Case) -> str:
     return case.judge(reasons, vectors)
 
 
-def spark_page(world: EmulatorForRay) -> str:
+def spark_page(world: EmulatorWithModels) -> str:
     """Run the blocks of the page, and judge what they found. Returns words."""
     failed = [row.asDict() for row in page(world, "java")["failed"]]
     assert failed == [{"id": "v2", "error": NO_TEXT}], failed
     return "the page: as expected"
 
 
-ENGINES: dict[str, Callable[[EmulatorForRay, Case], str]] = {"ray": _with_ray, "spark": on_spark}
+ENGINES: dict[str, Callable[[EmulatorWithModels, Case], str]] = {"ray": _with_ray, "spark": on_spark}
 
 
 def outcomes(rows: int, engines: list[str], *, page: bool) -> Iterator[str]:
     """Yield a line for each engine, and for the page."""
-    with ray_emulator() as world:
+    with emulator_with_models() as world:
         case = Case.of(world, rows)
         for name in engines:
             started = time.perf_counter()

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from tests.support.asymmetric import asymmetric_config
+from tests.support.emulator_with_models import CROSS_ENCODER, EmulatorWithModels, emulator_with_models
 from tests.support.ensure_process import FILE
 from tests.support.opensearch.fixture import (
     opensearch_home,
@@ -15,33 +16,32 @@ from tests.support.opensearch.fixture import (
     pytest_collection_modifyitems,
     pytest_configure,
 )
-from tests.support.ray_emulator import CROSS_ENCODER, EmulatorForRay, ray_emulator
 from tests.support.served_emulator import NOW
 
 __all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure"]
 
 
 @pytest.fixture
-def world() -> Iterator[EmulatorForRay]:
-    with ray_emulator() as world:
+def world() -> Iterator[EmulatorWithModels]:
+    with emulator_with_models() as world:
         yield world
 
 
 @pytest.fixture(scope="module")
-def reranker(one_world: EmulatorForRay) -> str:
+def reranker(one_world: EmulatorWithModels) -> str:
     """The id of a cross-encoder."""
     return str(one_world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER, backoff=NOW)))
 
 
 @pytest.fixture(scope="module")
-def asymmetric(one_world: EmulatorForRay) -> str:
+def asymmetric(one_world: EmulatorWithModels) -> str:
     """The id of a model that is told what is a query and what a passage."""
     spec = attrs.evolve(FILE, model_config=asymmetric_config())
     return str(one_world.ask(lambda ml: ml.models.ensure(spec, backoff=NOW)))
 
 
 @pytest.fixture(scope="module")
-def one_world() -> Iterator[EmulatorForRay]:
+def one_world() -> Iterator[EmulatorWithModels]:
     """An emulator for a whole module: tests must leave it as it was."""
-    with ray_emulator() as world:
+    with emulator_with_models() as world:
         yield world

@@ -28,7 +28,7 @@ from aiomlcommons.integrations.haystack import (
     MLCommonsTextEmbedder,
 )
 from aiomlcommons.net.aws import AwsAuth
-from tests.support.ray_emulator import CROSS_ENCODER, EmulatorForRay, sessions
+from tests.support.emulator_with_models import CROSS_ENCODER, EmulatorWithModels, sessions
 from tests.support.seen_requests import predictions
 
 TEXTS = ["a cat sleeps", "a dog barks at the moon", "the moon is far away"]
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("reranker")
 
 
 @pytest.fixture(autouse=True)
-def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorForRay]:
+def world(one_world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorWithModels]:
     monkeypatch.setenv("OPENSEARCH_URL", one_world.url)
     yield one_world
     gc.collect()
@@ -84,7 +84,7 @@ def searching(store: InMemoryDocumentStore, model: str) -> Pipeline:
     return pipeline
 
 
-def test_pipelines_are_stored_loaded_and_run(world: EmulatorForRay) -> None:
+def test_pipelines_are_stored_loaded_and_run(world: EmulatorWithModels) -> None:
     store = InMemoryDocumentStore(index="tests of aiomlcommons")
     indexing = Pipeline.loads(written(store, world.dense).dumps(), allowed_modules=ALLOWED)
     indexing.run({"embedder": {"documents": documents(*TEXTS)}})
@@ -118,7 +118,7 @@ def test_a_pipeline_is_loaded_only_if_it_may_be() -> None:
         Pipeline.loads(pipeline.dumps())
 
 
-def test_components_end_and_may_be_copied_and_start_again(world: EmulatorForRay) -> None:
+def test_components_end_and_may_be_copied_and_start_again(world: EmulatorWithModels) -> None:
     embedder = MLCommonsTextEmbedder(world.dense)
     assert sessions() == 0
     embedder.warm_up()
@@ -145,7 +145,7 @@ def test_components_end_and_may_be_copied_and_start_again(world: EmulatorForRay)
     assert sessions() == 0
 
 
-def test_an_open_session_is_used_on_its_event_loop(world: EmulatorForRay) -> None:
+def test_an_open_session_is_used_on_its_event_loop(world: EmulatorWithModels) -> None:
     async def use() -> Any:
         async with Session(world.url) as ml:
             embedder = MLCommonsTextEmbedder(world.dense, session=ml)
@@ -167,7 +167,7 @@ def test_an_open_session_is_used_on_its_event_loop(world: EmulatorForRay) -> Non
 # ---- embedders -----------------------------------------------------------------------------------------------------
 
 
-def test_documents_are_copied_with_their_vectors_in_batches(world: EmulatorForRay) -> None:
+def test_documents_are_copied_with_their_vectors_in_batches(world: EmulatorWithModels) -> None:
     given = documents(*TEXTS)
     embedder = MLCommonsDocumentEmbedder(world.dense, batch_size=2)
     with predictions(world) as seen:
@@ -183,7 +183,7 @@ def test_documents_are_copied_with_their_vectors_in_batches(world: EmulatorForRa
     embedder.close()
 
 
-def test_meta_fields_prefix_and_suffix_are_part_of_the_text(world: EmulatorForRay) -> None:
+def test_meta_fields_prefix_and_suffix_are_part_of_the_text(world: EmulatorWithModels) -> None:
     options: dict[str, Any] = {"prefix": "<", "suffix": ">"}
     embedder = MLCommonsDocumentEmbedder(
         world.dense, meta_fields_to_embed=["title", "year", "gone"], embedding_separator=" | ", **options
@@ -198,7 +198,9 @@ def test_meta_fields_prefix_and_suffix_are_part_of_the_text(world: EmulatorForRa
     query.close()
 
 
-def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(world: EmulatorForRay, asymmetric: str) -> None:
+def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(
+    world: EmulatorWithModels, asymmetric: str
+) -> None:
     query, passages = MLCommonsTextEmbedder(asymmetric), MLCommonsDocumentEmbedder(asymmetric)
     with predictions(world) as seen:
         query.run("a")
@@ -210,7 +212,7 @@ def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(world: E
     passages.close()
 
 
-def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorForRay) -> None:
+def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorWithModels) -> None:
     expected = world.ask(lambda ml: ml.sparse(world.sparse, TEXTS, sparse_embedding_format="TOKEN_ID"))
     documents_embedder = MLCommonsSparseDocumentEmbedder(world.sparse)
     text_embedder = MLCommonsSparseTextEmbedder(world.sparse)
@@ -227,7 +229,9 @@ def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorForRay) -> No
     text_embedder.close()
 
 
-def test_a_model_that_names_no_ids_of_tokens_is_refused(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_names_no_ids_of_tokens_is_refused(
+    world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedder = MLCommonsSparseTextEmbedder(world.sparse)
     monkeypatch.setattr("aiomlcommons.integrations._token_ids.weights", lambda texts, _: weights(texts))
     with pytest.raises(NotSupported, match=f"the model {world.sparse} names tokens, such as 'cat', and not their ids"):
@@ -238,7 +242,7 @@ def test_a_model_that_names_no_ids_of_tokens_is_refused(world: EmulatorForRay, m
 # ---- the ranker ----------------------------------------------------------------------------------------------------
 
 
-def test_the_best_documents_come_first_with_their_scores(world: EmulatorForRay, reranker: str) -> None:
+def test_the_best_documents_come_first_with_their_scores(world: EmulatorWithModels, reranker: str) -> None:
     ranker = MLCommonsRanker(CROSS_ENCODER)
     given, query = documents(*TEXTS), "a dog at the moon"
     found = ranker.run(query, given)
@@ -252,7 +256,7 @@ def test_the_best_documents_come_first_with_their_scores(world: EmulatorForRay, 
     ranker.close()
 
 
-def test_of_the_same_document_the_one_with_the_highest_score_is_ranked(world: EmulatorForRay) -> None:
+def test_of_the_same_document_the_one_with_the_highest_score_is_ranked(world: EmulatorWithModels) -> None:
     ranker = MLCommonsRanker(CROSS_ENCODER, top_k=3, score_threshold=-1.0, meta_fields_to_embed=["n"])
     scored = [(None, 1), (0.5, 2), (0.1, 3), (None, 4)]
     twins = [Document(id="same", content="a", score=score, meta={"n": n}) for score, n in scored]
@@ -358,7 +362,7 @@ def test_what_a_component_was_made_with_is_stored_and_loaded(component: Any) -> 
     ],
 )
 def test_secrets_are_read_when_the_session_is_opened(
-    auth: Any, variables: dict[str, str], sent: str | None, world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch
+    auth: Any, variables: dict[str, str], sent: str | None, world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = MLCommonsTextEmbedder(world.dense, world.url, auth=auth)
     loaded = MLCommonsTextEmbedder.from_dict(made.to_dict())
@@ -372,7 +376,7 @@ def test_secrets_are_read_when_the_session_is_opened(
     loaded.close()
 
 
-def test_a_secret_that_was_read_does_not_travel(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_was_read_does_not_travel(world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEARCH_PASSWORD", "hidden")
     embedder = MLCommonsTextEmbedder(world.dense, auth=("me", PAIR[1]))
     first = embedder.run("a")
@@ -411,7 +415,7 @@ def test_no_credential_is_stored_as_it_is(options: Any, error: type[Exception], 
 @pytest.mark.parametrize(
     ("url", "auth"), [("http://me:secret@", None), ("http://", ("me", "secret")), ("http://a:b@", ("me", "secret"))]
 )
-def test_credentials_may_be_given_as_they_are(world: EmulatorForRay, url: str, auth: Any) -> None:
+def test_credentials_may_be_given_as_they_are(world: EmulatorWithModels, url: str, auth: Any) -> None:
     embedder = MLCommonsTextEmbedder(world.dense, world.url.replace("http://", url), auth=auth)
     with predictions(world) as seen:
         embedder.run("a")
@@ -420,7 +424,7 @@ def test_credentials_may_be_given_as_they_are(world: EmulatorForRay, url: str, a
     embedder.close()
 
 
-def test_other_options_may_be_secrets(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_options_may_be_secrets(world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch) -> None:
     session = {"headers": {"authorization": Secret.from_env_var("SEARCH_HEADER"), "accept": "*/*"}, "retries": 1}
     stored = MLCommonsTextEmbedder(world.dense, session=session).to_dict()
     embedder = MLCommonsTextEmbedder.from_dict(stored)

@@ -19,7 +19,7 @@ from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.integrations.ray import Embed, Index, RowsFailed
 from tests.support.bulk_server import BulkServer, bulk_server, failed, knn
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.emulator_with_models import EmulatorWithModels
 
 VECTORS = np.arange(12, dtype="f4").reshape(3, 4) / 3
 IDS, TEXTS = ["a", "b", "c"], ["one", "two", "three"]
@@ -205,7 +205,7 @@ def test_it_is_pickled_with_its_options_and_says_no_secret(server: BulkServer) -
     assert server.refreshed
 
 
-def test_what_embed_made_is_found_in_a_real_index(world: EmulatorForRay, opensearch_url: str) -> None:
+def test_what_embed_made_is_found_in_a_real_index(world: EmulatorWithModels, opensearch_url: str) -> None:
     name = f"ray-{uuid.uuid4().hex[:8]}"
     # The tests' server has no native libraries, which the default engine needs.
     method = {"method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}}

@@ -21,19 +21,19 @@ from pydantic import ValidationError
 
 from aiomlcommons import Session
 from aiomlcommons.integrations.langchain import MLCommonsEmbeddings, MLCommonsRerank
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.emulator_with_models import EmulatorWithModels
 
 TEXTS = ["the cat sat on the mat", "stocks fell", "a cat"]
 ELSEWHERE = "https://user:secret@host:9200"
 
 
 @pytest.fixture
-def world(one_world: EmulatorForRay) -> EmulatorForRay:
+def world(one_world: EmulatorWithModels) -> EmulatorWithModels:
     return one_world
 
 
 @pytest.fixture
-def rerank(one_world: EmulatorForRay, reranker: str) -> Iterator[MLCommonsRerank]:
+def rerank(one_world: EmulatorWithModels, reranker: str) -> Iterator[MLCommonsRerank]:
     made = MLCommonsRerank(model=reranker, url=one_world.url)
     yield made
     made.close()
@@ -64,7 +64,7 @@ class TestUnit(EmbeddingsUnitTests):
 @pytest.mark.anyio
 class TestIntegration(EmbeddingsIntegrationTests):
     @pytest.fixture(autouse=True)
-    def _world(self, world: EmulatorForRay) -> None:
+    def _world(self, world: EmulatorWithModels) -> None:
         self.world = world
 
     @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ class TestIntegration(EmbeddingsIntegrationTests):
 # ---- embeddings ----------------------------------------------------------------------------------------------------
 
 
-def test_a_vector_store_searches_by_them_with_and_without_an_event_loop(world: EmulatorForRay) -> None:
+def test_a_vector_store_searches_by_them_with_and_without_an_event_loop(world: EmulatorWithModels) -> None:
     async def search() -> list[Document]:
         await store.aadd_documents(documents())
         return await store.asimilarity_search("a cat", k=1)
@@ -102,7 +102,7 @@ def test_a_vector_store_searches_by_them_with_and_without_an_event_loop(world: E
     embeddings.close()
 
 
-def test_an_open_session_embeds_on_its_event_loop(world: EmulatorForRay) -> None:
+def test_an_open_session_embeds_on_its_event_loop(world: EmulatorWithModels) -> None:
     async def embed() -> list[list[float]]:
         async with Session(world.url) as ml:
             embeddings = MLCommonsEmbeddings(world.dense, session=ml)
@@ -120,7 +120,7 @@ def test_an_open_session_embeds_on_its_event_loop(world: EmulatorForRay) -> None
 
 
 def test_documents_come_the_best_first_with_their_scores(
-    world: EmulatorForRay, reranker: str, rerank: MLCommonsRerank
+    world: EmulatorWithModels, reranker: str, rerank: MLCommonsRerank
 ) -> None:
     given = documents()
     scores = world.ask(lambda ml: ml.rerank(reranker, "a cat", TEXTS)).tolist()
@@ -135,7 +135,7 @@ def test_documents_come_the_best_first_with_their_scores(
     assert rerank.compress_documents([], "a cat") == []
 
 
-def test_only_the_best_are_returned_in_a_chain(world: EmulatorForRay, rerank: MLCommonsRerank) -> None:
+def test_only_the_best_are_returned_in_a_chain(world: EmulatorWithModels, rerank: MLCommonsRerank) -> None:
     def found(_: str) -> list[Document]:
         return documents()
 

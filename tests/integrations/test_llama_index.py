@@ -21,7 +21,7 @@ from aiomlcommons import NotSupported, Session
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.llama_index import MLCommonsEmbedding, MLCommonsRerank, MLCommonsSparseEmbedding
-from tests.support.ray_emulator import EmulatorForRay, sessions
+from tests.support.emulator_with_models import EmulatorWithModels, sessions
 from tests.support.seen_requests import predictions
 from tests.support.served_emulator import NOW
 
@@ -31,7 +31,7 @@ URL = "https://h:9200"
 
 
 @pytest.fixture(autouse=True)
-def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorForRay]:
+def world(one_world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorWithModels]:
     monkeypatch.setenv("OPENSEARCH_URL", one_world.url)
     yield one_world
     gc.collect()
@@ -42,7 +42,7 @@ def sizes(seen: Any) -> list[int]:
     return sorted(len(one.body["text_docs"]) for one in seen)
 
 
-def ids_of(world: EmulatorForRay, texts: list[str]) -> list[dict[int, float]]:
+def ids_of(world: EmulatorWithModels, texts: list[str]) -> list[dict[int, float]]:
     """Return the weights of the session itself."""
     found = world.ask(lambda ml: ml.sparse(world.sparse, texts, sparse_embedding_format="TOKEN_ID"))
     return [{int(token): weight for token, weight in one.items()} for one in found]
@@ -55,7 +55,7 @@ def nodes(*texts: str) -> list[NodeWithScore]:
 # ---- dense ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_a_request(world: EmulatorForRay) -> None:
+def test_a_batch_is_a_request(world: EmulatorWithModels) -> None:
     embedding = MLCommonsEmbedding(world.dense, embed_batch_size=4)
     expected = world.vectors(TEXTS).tolist()
     with predictions(world) as seen:
@@ -68,7 +68,7 @@ def test_a_batch_is_a_request(world: EmulatorForRay) -> None:
     embedding.close()
 
 
-def test_one_text_or_query_has_a_vector(world: EmulatorForRay) -> None:
+def test_one_text_or_query_has_a_vector(world: EmulatorWithModels) -> None:
     embedding = MLCommonsEmbedding(world.dense)
     (expected,) = world.vectors(["one"]).tolist()
     assert embedding.get_text_embedding("one") == embedding.get_query_embedding("one") == expected
@@ -79,7 +79,9 @@ def test_one_text_or_query_has_a_vector(world: EmulatorForRay) -> None:
     embedding.close()
 
 
-def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(world: EmulatorForRay, asymmetric: str) -> None:
+def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(
+    world: EmulatorWithModels, asymmetric: str
+) -> None:
     embedding = MLCommonsEmbedding(asymmetric)
     with predictions(world) as seen:
         embedding.get_query_embedding("a")
@@ -90,7 +92,7 @@ def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(world: E
     embedding.close()
 
 
-def test_no_more_batches_are_under_way_than_workers(world: EmulatorForRay) -> None:
+def test_no_more_batches_are_under_way_than_workers(world: EmulatorWithModels) -> None:
     pair = asyncio.Barrier(2)
 
     async def in_pairs(_: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
@@ -105,7 +107,7 @@ def test_no_more_batches_are_under_way_than_workers(world: EmulatorForRay) -> No
     embedding.close()
 
 
-def test_an_index_finds_and_a_pipeline_embeds(world: EmulatorForRay, reranker: str) -> None:
+def test_an_index_finds_and_a_pipeline_embeds(world: EmulatorWithModels, reranker: str) -> None:
     embedding = MLCommonsEmbedding(world.dense)
     rerank = MLCommonsRerank(reranker, top_n=1)
     given = [each.node for each in nodes("a cat sleeps", "a dog barks at the moon", "the moon is far away")]
@@ -125,7 +127,7 @@ def test_an_index_finds_and_a_pipeline_embeds(world: EmulatorForRay, reranker: s
 # ---- sparse --------------------------------------------------------------------------------------------------------
 
 
-def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorForRay) -> None:
+def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorWithModels) -> None:
     embedding, expected = MLCommonsSparseEmbedding(world.sparse, embed_batch_size=4), ids_of(world, TEXTS)
     with predictions(world) as seen:
         assert embedding.get_text_embedding_batch(TEXTS) == expected
@@ -138,7 +140,7 @@ def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorForRay) -> No
     embedding.close()
 
 
-def test_queries_may_have_another_model(world: EmulatorForRay) -> None:
+def test_queries_may_have_another_model(world: EmulatorWithModels) -> None:
     tokenizer = str(world.ask(lambda ml: ml.models.ensure("opensearch-neural-sparse-tokenizer-v1", backoff=NOW)))
     embedding = MLCommonsSparseEmbedding(world.sparse, query_model_name=tokenizer)
     with predictions(world) as seen:
@@ -149,7 +151,9 @@ def test_queries_may_have_another_model(world: EmulatorForRay) -> None:
     asyncio.run(embedding.aclose())
 
 
-def test_a_model_that_names_no_ids_of_tokens_is_refused(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_names_no_ids_of_tokens_is_refused(
+    world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedding = MLCommonsSparseEmbedding(world.sparse)
     monkeypatch.setattr("aiomlcommons.integrations._token_ids.weights", lambda texts, _: weights(texts))
     with pytest.raises(NotSupported, match=f"the model {world.sparse} names tokens, such as 'cat', and not their ids"):
@@ -160,7 +164,7 @@ def test_a_model_that_names_no_ids_of_tokens_is_refused(world: EmulatorForRay, m
 # ---- reranking -----------------------------------------------------------------------------------------------------
 
 
-def test_the_best_nodes_come_first_with_their_scores(world: EmulatorForRay, reranker: str) -> None:
+def test_the_best_nodes_come_first_with_their_scores(world: EmulatorWithModels, reranker: str) -> None:
     rerank, texts, query = MLCommonsRerank(reranker), ["a cat", "a dog", "a dog at the moon"], "the dog at the moon"
     scores = world.ask(lambda ml: ml.rerank(reranker, query, texts)).tolist()
     given = nodes(*texts)
@@ -175,7 +179,7 @@ def test_the_best_nodes_come_first_with_their_scores(world: EmulatorForRay, rera
     rerank.close()
 
 
-def test_reranking_is_told_to_callbacks(world: EmulatorForRay, reranker: str) -> None:
+def test_reranking_is_told_to_callbacks(world: EmulatorWithModels, reranker: str) -> None:
     debug = LlamaDebugHandler(print_trace_on_end=False)
     rerank = MLCommonsRerank(reranker, top_n=1, callback_manager=CallbackManager([debug]))
     best = rerank.postprocess_nodes(nodes("a cat", "a dog"), query_str="a dog")
@@ -200,7 +204,7 @@ def test_no_nodes_are_no_call_and_no_query_is_an_error() -> None:
 # ---- sessions, options and storing ---------------------------------------------------------------------------------
 
 
-def test_copies_open_a_session_of_their_own_and_each_is_closed(world: EmulatorForRay) -> None:
+def test_copies_open_a_session_of_their_own_and_each_is_closed(world: EmulatorWithModels) -> None:
     first = MLCommonsEmbedding(world.dense, world.url, session={"auth": ("me", "hidden")})
     vector = first.get_text_embedding("one")
     twins = [first, copy.deepcopy(first), pickle.loads(pickle.dumps(first))]  # noqa: S301 - made here
@@ -214,7 +218,7 @@ def test_copies_open_a_session_of_their_own_and_each_is_closed(world: EmulatorFo
     twins[2].close()
 
 
-def test_an_open_session_is_used_on_its_event_loop(world: EmulatorForRay) -> None:
+def test_an_open_session_is_used_on_its_event_loop(world: EmulatorWithModels) -> None:
     async def use() -> Any:
         async with Session(world.url) as ml:
             embedding = MLCommonsEmbedding(world.dense, session=ml)

@@ -22,8 +22,8 @@ from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._models import Call, ModelCalls, embeddings, ensured, scores, weights
 from aiomlcommons.lifecycle.spec import Spec
+from tests.support.emulator_with_models import EmulatorWithModels, sessions
 from tests.support.forked import forked
-from tests.support.ray_emulator import EmulatorForRay, sessions
 from tests.support.seen_requests import predictions, requests
 from tests.support.served_emulator import NOW
 
@@ -31,13 +31,13 @@ TEXTS = ["one", "two", "three"]
 
 
 @pytest.fixture
-def world(one_world: EmulatorForRay) -> Iterator[EmulatorForRay]:
+def world(one_world: EmulatorWithModels) -> Iterator[EmulatorWithModels]:
     yield one_world
     one_world.emulator.faults.clear()
 
 
 @pytest.fixture
-def calls(world: EmulatorForRay) -> Iterator[ModelCalls]:
+def calls(world: EmulatorWithModels) -> Iterator[ModelCalls]:
     made = ModelCalls("Component", world.dense, world.url)
     yield made
     made.close()
@@ -50,7 +50,7 @@ def passages(texts: list[str]) -> Call[list[list[float]]]:
 class Hanging:
     """A fault that lets predictions hang, and tells when one has come and when its client is gone."""
 
-    def __init__(self, world: EmulatorForRay) -> None:
+    def __init__(self, world: EmulatorWithModels) -> None:
         self.came, self.gone = threading.Event(), threading.Event()
         world.emulator.faults.add(self)
 
@@ -63,7 +63,7 @@ class Hanging:
         raise AssertionError("it hangs")
 
 
-def deployed(world: EmulatorForRay, model: Spec | str) -> str:
+def deployed(world: EmulatorWithModels, model: Spec | str) -> str:
     """Register and deploy a model; return its id."""
     return str(world.ask(lambda ml: ml.models.ensure(model, backoff=NOW)))
 
@@ -71,14 +71,14 @@ def deployed(world: EmulatorForRay, model: Spec | str) -> str:
 # ---- threads and event loops ---------------------------------------------------------------------------------------
 
 
-def test_vectors_are_those_of_embed_many(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_vectors_are_those_of_embed_many(world: EmulatorWithModels, calls: ModelCalls) -> None:
     expected = world.vectors(TEXTS).tolist()
     assert calls.run(passages(TEXTS)) == expected
     assert asyncio.run(calls.run_async(passages(TEXTS))) == expected
 
 
 def test_many_threads_and_event_loops_share_one_session_and_ensure_the_model_once(
-    world: EmulatorForRay, calls: ModelCalls
+    world: EmulatorWithModels, calls: ModelCalls
 ) -> None:
     async def both() -> list[list[list[float]]]:
         return list(await asyncio.gather(*(calls.run_async(passages(TEXTS)) for _ in range(3))))
@@ -98,7 +98,7 @@ def test_many_threads_and_event_loops_share_one_session_and_ensure_the_model_onc
     assert len(looked_up) == once
 
 
-def test_a_call_that_is_cancelled_is_cancelled_at_the_server(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_a_call_that_is_cancelled_is_cancelled_at_the_server(world: EmulatorWithModels, calls: ModelCalls) -> None:
     async def cancel() -> None:
         call = asyncio.create_task(calls.run_async(passages(TEXTS)))
         await asyncio.to_thread(hanging.came.wait)
@@ -112,7 +112,7 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_server(world: EmulatorForR
     assert calls.run(passages(TEXTS)) == world.vectors(TEXTS).tolist()
 
 
-def test_a_call_that_is_cancelled_has_ended_when_the_await_ends(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_a_call_that_is_cancelled_has_ended_when_the_await_ends(world: EmulatorWithModels, calls: ModelCalls) -> None:
     began, ended = threading.Event(), threading.Event()
 
     async def endless(ml: Session, model: str, how: object) -> None:
@@ -136,7 +136,7 @@ def test_a_call_that_is_cancelled_has_ended_when_the_await_ends(world: EmulatorF
     asyncio.run(cancel())
 
 
-def test_what_runs_when_it_is_closed_says_so(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_what_runs_when_it_is_closed_says_so(world: EmulatorWithModels, calls: ModelCalls) -> None:
     async def close() -> None:
         call = asyncio.create_task(calls.run_async(passages(TEXTS)))
         await asyncio.to_thread(hanging.came.wait)
@@ -149,7 +149,9 @@ def test_what_runs_when_it_is_closed_says_so(world: EmulatorForRay, calls: Model
     assert sessions() == 0
 
 
-def test_an_event_loop_goes_on_while_the_session_is_opened_and_asked(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_an_event_loop_goes_on_while_the_session_is_opened_and_asked(
+    world: EmulatorWithModels, calls: ModelCalls
+) -> None:
     async def other() -> list[str]:
         done: list[str] = []
 
@@ -173,7 +175,7 @@ def test_an_event_loop_goes_on_while_the_session_is_opened_and_asked(world: Emul
 # ---- closing and copying -------------------------------------------------------------------------------------------
 
 
-def test_closing_ends_the_thread_and_a_later_call_opens_another(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_closing_ends_the_thread_and_a_later_call_opens_another(world: EmulatorWithModels, calls: ModelCalls) -> None:
     assert sessions() == 0
     first = calls.run(passages(TEXTS))
     assert sessions() == 1
@@ -185,7 +187,7 @@ def test_closing_ends_the_thread_and_a_later_call_opens_another(world: EmulatorF
     assert sessions() == 0
 
 
-def test_collecting_it_ends_the_thread(world: EmulatorForRay) -> None:
+def test_collecting_it_ends_the_thread(world: EmulatorWithModels) -> None:
     calls = ModelCalls("Component", world.dense, world.url)
     calls.run(ensured)
     assert sessions() == 1
@@ -194,7 +196,7 @@ def test_collecting_it_ends_the_thread(world: EmulatorForRay) -> None:
     assert sessions() == 0
 
 
-def test_a_copy_opens_a_session_of_its_own(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_a_copy_opens_a_session_of_its_own(world: EmulatorWithModels, calls: ModelCalls) -> None:
     first = calls.run(passages(TEXTS))
     copy = pickle.loads(pickle.dumps(calls))  # noqa: S301 - made here
     assert copy.run(passages(TEXTS)) == first
@@ -202,7 +204,7 @@ def test_a_copy_opens_a_session_of_its_own(world: EmulatorForRay, calls: ModelCa
     copy.close()
 
 
-def test_a_forked_process_opens_a_session_of_its_own(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_a_forked_process_opens_a_session_of_its_own(world: EmulatorWithModels, calls: ModelCalls) -> None:
     vectors = calls.run(passages(TEXTS))
     assert forked(lambda: calls.run(passages(TEXTS)) == vectors) == "True"
     assert calls.run(passages(TEXTS)) == vectors
@@ -211,7 +213,7 @@ def test_a_forked_process_opens_a_session_of_its_own(world: EmulatorForRay, call
 # ---- a session that is given ---------------------------------------------------------------------------------------
 
 
-def test_an_open_session_is_used_on_its_loop_and_stays_open(world: EmulatorForRay) -> None:
+def test_an_open_session_is_used_on_its_loop_and_stays_open(world: EmulatorWithModels) -> None:
     async def use() -> Any:
         async with Session(world.url) as ml:
             calls = ModelCalls("Component", world.dense, session=ml)
@@ -234,13 +236,13 @@ def test_an_open_session_is_used_on_its_loop_and_stays_open(world: EmulatorForRa
 # ---- the model -----------------------------------------------------------------------------------------------------
 
 
-def test_a_model_that_is_undeployed_meanwhile_is_deployed_again(world: EmulatorForRay, calls: ModelCalls) -> None:
+def test_a_model_that_is_undeployed_meanwhile_is_deployed_again(world: EmulatorWithModels, calls: ModelCalls) -> None:
     first = calls.run(passages(TEXTS))
     world.ask(lambda ml: ml.models.undeploy(world.dense))
     assert calls.run(passages(TEXTS)) == first
 
 
-def test_a_model_that_does_not_exist_is_looked_for_with_each_call(world: EmulatorForRay) -> None:
+def test_a_model_that_does_not_exist_is_looked_for_with_each_call(world: EmulatorWithModels) -> None:
     calls = ModelCalls("Component", "no-such-model", world.url)
     for _ in range(2):
         with pytest.raises(Exception, match="no-such-model"):
@@ -249,7 +251,7 @@ def test_a_model_that_does_not_exist_is_looked_for_with_each_call(world: Emulato
 
 
 def test_only_an_asymmetric_model_is_told_what_is_a_query(
-    world: EmulatorForRay, calls: ModelCalls, asymmetric: str
+    world: EmulatorWithModels, calls: ModelCalls, asymmetric: str
 ) -> None:
     told = ModelCalls("Component", asymmetric, world.url)
     with requests(world) as seen:
@@ -262,7 +264,7 @@ def test_only_an_asymmetric_model_is_told_what_is_a_query(
     assert asked == [None, None, None, "query", "passage", None]
 
 
-def test_texts_travel_in_batches(world: EmulatorForRay, reranker: str) -> None:
+def test_texts_travel_in_batches(world: EmulatorWithModels, reranker: str) -> None:
     for model, call, expected in (
         (world.dense, passages(TEXTS), world.vectors(TEXTS).tolist()),
         (world.sparse, weights(TEXTS), world.weights(TEXTS)),
@@ -275,7 +277,7 @@ def test_texts_travel_in_batches(world: EmulatorForRay, reranker: str) -> None:
         calls.close()
 
 
-def test_weights_are_by_token_or_by_its_id(world: EmulatorForRay) -> None:
+def test_weights_are_by_token_or_by_its_id(world: EmulatorWithModels) -> None:
     calls = ModelCalls("Component", world.sparse, world.url)
     (by_word,), (by_id,) = calls.run(weights(["one"])), calls.run(weights(["one"], "TOKEN_ID"))
     assert by_word.keys() == {"one"}
@@ -284,7 +286,9 @@ def test_weights_are_by_token_or_by_its_id(world: EmulatorForRay) -> None:
 
 
 @pytest.mark.parametrize("make", [passages, weights, lambda texts: scores("q", texts)])
-def test_no_texts_are_no_request(world: EmulatorForRay, calls: ModelCalls, make: Callable[[Any], Call[Any]]) -> None:
+def test_no_texts_are_no_request(
+    world: EmulatorWithModels, calls: ModelCalls, make: Callable[[Any], Call[Any]]
+) -> None:
     calls.run(ensured)
     with requests(world) as seen:
         assert calls.run(make([])) == calls.run(make(())) == []
@@ -297,7 +301,7 @@ def test_no_texts_are_no_request(world: EmulatorForRay, calls: ModelCalls, make:
 # ---- options -------------------------------------------------------------------------------------------------------
 
 
-def test_the_environment_names_the_cluster(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_cluster(world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENSEARCH_URL", world.url)
     calls = ModelCalls("Component", world.dense)
     assert calls.url == world.url

@@ -14,7 +14,7 @@ from aiomlcommons import InvalidRequest
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
 from aiomlcommons.integrations.ray import Embed, Index, RowsFailed
 from tests.support.bulk_server import BulkServer, bulk_server, failed, knn
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.emulator_with_models import EmulatorWithModels
 
 TEXTS: list[Any] = ["a soft answer", None, "a stone", "poison", "turns wrath away"]
 GOOD, BAD = [0, 2, 4], [1, 3]
@@ -30,7 +30,7 @@ def reasons(batch: Any, name: str = "error") -> list[str | None]:
 
 
 @pytest.fixture
-def poisoned(world: EmulatorForRay) -> EmulatorForRay:
+def poisoned(world: EmulatorWithModels) -> EmulatorWithModels:
     world.poison("poison")
     return world
 
@@ -49,11 +49,11 @@ def arrays() -> dict[str, Any]:
     return {"id": np.array(IDS, object), "text": np.array(TEXTS, object)}
 
 
-def good(world: EmulatorForRay) -> Any:
+def good(world: EmulatorWithModels) -> Any:
     return world.vectors([TEXTS[row] for row in GOOD])
 
 
-def test_a_table_has_reasons_where_its_vectors_are_null(poisoned: EmulatorForRay) -> None:
+def test_a_table_has_reasons_where_its_vectors_are_null(poisoned: EmulatorWithModels) -> None:
     got = Embed(poisoned.dense, poisoned.url, batch=2, on_error="column")(table())
     assert got.schema.field("embedding").type == pa.list_(pa.float32(), 384)
     assert reasons(got) == REASONS
@@ -62,7 +62,7 @@ def test_a_table_has_reasons_where_its_vectors_are_null(poisoned: EmulatorForRay
     np.testing.assert_array_equal(np.array([vectors[row] for row in GOOD], "f4"), good(poisoned))
 
 
-def test_arrays_have_reasons_where_their_vectors_are_not_a_number(poisoned: EmulatorForRay) -> None:
+def test_arrays_have_reasons_where_their_vectors_are_not_a_number(poisoned: EmulatorWithModels) -> None:
     got = Embed(poisoned.dense, poisoned.url, batch=2, on_error="column", error="why")(arrays())
     assert reasons(got, "why") == REASONS
     assert (got["embedding"].dtype, got["embedding"].shape) == (np.float32, (5, 384))
@@ -70,7 +70,7 @@ def test_arrays_have_reasons_where_their_vectors_are_not_a_number(poisoned: Emul
     np.testing.assert_array_equal(got["embedding"][GOOD], good(poisoned))
 
 
-def test_sparse_vectors_are_null_likewise(poisoned: EmulatorForRay) -> None:
+def test_sparse_vectors_are_null_likewise(poisoned: EmulatorWithModels) -> None:
     embed = Embed(poisoned.sparse, poisoned.url, batch=2, on_error="column")
     weights = poisoned.weights([TEXTS[row] for row in GOOD])
     in_table = embed(table())["embedding"].to_pylist()
@@ -81,7 +81,7 @@ def test_sparse_vectors_are_null_likewise(poisoned: EmulatorForRay) -> None:
     assert [{pair["token"]: pair["weight"] for pair in in_arrays[row]} for row in GOOD] == weights
 
 
-def test_columns_have_their_types_also_where_no_row_fails_or_all_do(poisoned: EmulatorForRay) -> None:
+def test_columns_have_their_types_also_where_no_row_fails_or_all_do(poisoned: EmulatorWithModels) -> None:
     embed = Embed(poisoned.dense, poisoned.url, on_error="column")
     whole, none = embed(table(["a", "b"])), embed(table([None, "poison"]))
     assert whole.schema == none.schema
@@ -91,20 +91,20 @@ def test_columns_have_their_types_also_where_no_row_fails_or_all_do(poisoned: Em
     assert no_text.schema.field("embedding").type == pa.map_(pa.string(), pa.float32())
 
 
-def test_all_rows_that_fail_are_named_without_the_column(poisoned: EmulatorForRay) -> None:
+def test_all_rows_that_fail_are_named_without_the_column(poisoned: EmulatorWithModels) -> None:
     poisoned.poison("stone")
     with pytest.raises(RowsFailed, match="ServerError") as caught:
         Embed(poisoned.dense, poisoned.url, id="id", batch=1)(table(["a soft answer", "poison", "a stone"]))
     assert (caught.value.rows, caught.value.ids) == ([1, 2], ["b", "c"])
 
 
-def test_what_is_no_rows_fault_fails_the_batch(world: EmulatorForRay) -> None:
+def test_what_is_no_rows_fault_fails_the_batch(world: EmulatorWithModels) -> None:
     world.emulator.faults.fail(500, times=None, reason="broken")
     with pytest.raises(RowsFailed, match=r"ModelFails: .*broken"):
         Embed(world.dense, world.url, on_error="column", concurrency=1, stall_timeout=0.5)(table(["a", "b"]))
 
 
-def test_what_embed_says_goes_through_the_index(poisoned: EmulatorForRay, server: BulkServer) -> None:
+def test_what_embed_says_goes_through_the_index(poisoned: EmulatorWithModels, server: BulkServer) -> None:
     server.on_item = lambda key, _: failed("mapper_parsing_exception", "no", 400) if key == "c" else None
     embed = Embed(poisoned.dense, poisoned.url, on_error="column")
     index = Index("docs", server.url, on_error="column")
@@ -131,7 +131,9 @@ def test_a_batch_of_which_no_row_can_be_written_asks_for_nothing(server: BulkSer
     assert (got.column_names, got["error"].null_count, server.heard) == (["id", "error"], 0, [])
 
 
-def test_each_request_keeps_to_the_rate_of_the_actor(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_request_keeps_to_the_rate_of_the_actor(
+    world: EmulatorWithModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[tuple[float, float, int]] = []
 
     async def wait(self: RateLimit, texts: Any, requests: int = 1) -> None:

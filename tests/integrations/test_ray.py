@@ -20,7 +20,7 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations.ray import Embed
 from tests.integrations import columns
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.emulator_with_models import EmulatorWithModels
 
 if os.environ.get("CI") == "true":
     import ray
@@ -94,7 +94,7 @@ def numbers(table: Any) -> Any:
     return np.array(table["embedding"].to_pylist(), "f4")
 
 
-def test_two_actors_give_the_vectors_of_embed_many(world: EmulatorForRay) -> None:
+def test_two_actors_give_the_vectors_of_embed_many(world: EmulatorWithModels) -> None:
     waiting, both = 0, asyncio.Event()
 
     async def until_both_ask(_: web.BaseRequest, go: CallNext) -> Any:
@@ -115,26 +115,26 @@ def test_two_actors_give_the_vectors_of_embed_many(world: EmulatorForRay) -> Non
     assert len(processes) == 2
 
 
-def test_arrays_come_back_as_a_tensor_column(world: EmulatorForRay) -> None:
+def test_arrays_come_back_as_a_tensor_column(world: EmulatorWithModels) -> None:
     done = embedded(Embed, "numpy", model=world.dense, url=world.url)
     found = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in done["embedding"].chunks])
     np.testing.assert_array_equal(np.stack(list(found)), world.vectors(TEXTS))
 
 
-def test_a_sparse_model_gives_the_weights_of_sparse(world: EmulatorForRay) -> None:
+def test_a_sparse_model_gives_the_weights_of_sparse(world: EmulatorWithModels) -> None:
     done = embedded(Embed, "pyarrow", model=world.sparse, url=world.url)
     weights = [pytest.approx(one) for one in world.weights(TEXTS)]
     assert [dict(one) for one in done["embedding"].to_pylist()] == weights
 
 
-def test_an_actor_that_is_killed_is_started_again_and_no_row_is_lost(world: EmulatorForRay, tmp_path: Path) -> None:
+def test_an_actor_that_is_killed_is_started_again_and_no_row_is_lost(world: EmulatorWithModels, tmp_path: Path) -> None:
     grave = tmp_path / "grave"
     done = embedded(DiesOnce, "pyarrow", actors=1, model=world.dense, url=world.url, grave=str(grave))
     np.testing.assert_array_equal(numbers(done), world.vectors(TEXTS))
     assert set(done["process"].to_pylist()) - {int(grave.read_text())}
 
 
-def test_a_row_without_text_fails_the_dataset_and_is_named(world: EmulatorForRay) -> None:
+def test_a_row_without_text_fails_the_dataset_and_is_named(world: EmulatorWithModels) -> None:
     rows = [{"id": "good", "text": "a"}, {"id": "bad", "text": None}]
     dataset = ray.data.from_items(rows, override_num_blocks=1).map_batches(
         Embed,
@@ -146,18 +146,18 @@ def test_a_row_without_text_fails_the_dataset_and_is_named(world: EmulatorForRay
         dataset.materialize()
 
 
-def test_rows_that_fail_have_reasons_and_a_datasink_writes_the_others(world: EmulatorForRay) -> None:
+def test_rows_that_fail_have_reasons_and_a_datasink_writes_the_others(world: EmulatorWithModels) -> None:
     said = columns.on_ray(world, columns.Case.of(world, 200), "numpy")
     assert said.startswith("196 vectors, all the same bit by bit; 4 dead letters in the column, all as expected")
 
 
-def test_the_page_runs_as_it_is_written(world: EmulatorForRay) -> None:
+def test_the_page_runs_as_it_is_written(world: EmulatorWithModels) -> None:
     sink = columns.page(world, "ray")["sink"]
     assert (sink.written, [one.id for one in sink.refused]) == (3, ["v2"])
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux, to wait for processes that are no children")
-def test_nothing_runs_on_after_ray_is_shut_down(world: EmulatorForRay, others: set[int]) -> None:
+def test_nothing_runs_on_after_ray_is_shut_down(world: EmulatorWithModels, others: set[int]) -> None:
     embedded(Embed, "pyarrow", model=world.dense, url=world.url)
     started = {process: os.pidfd_open(process) for process in descendants() if process not in others}
     assert started

@@ -19,9 +19,9 @@ import pytest
 from aiomlcommons import InvalidRequest
 from aiomlcommons.integrations.errors import RowsFailed
 from aiomlcommons.integrations.spark import embed_in_arrow
+from tests.support.emulator_with_models import EmulatorWithModels
 from tests.support.opensearch.fixture import LIMIT
 from tests.support.paths import ROOT
-from tests.support.ray_emulator import EmulatorForRay
 
 TEXTS: list[Any] = ["a soft answer", None, "a stone", "turns wrath away"]
 NO_TEXT = "its text must be a string, not NoneType"
@@ -40,7 +40,7 @@ def batches(texts: Any = TEXTS, size: int = 2) -> Iterator[Any]:
     return iter(rows.to_batches(max_chunksize=size))
 
 
-def test_each_batch_gets_lists_and_reasons(world: EmulatorForRay) -> None:
+def test_each_batch_gets_lists_and_reasons(world: EmulatorWithModels) -> None:
     got = pa.Table.from_batches(embed_in_arrow(world.dense, world.url, on_error="column", batch=1)(batches()))
     assert got.column_names == ["id", "text", "embedding", "error"]
     assert got.schema.field("embedding").type == pa.list_(pa.float32())
@@ -50,7 +50,7 @@ def test_each_batch_gets_lists_and_reasons(world: EmulatorForRay) -> None:
     np.testing.assert_array_equal(np.array(vectors, "f4"), world.vectors([TEXTS[0], *TEXTS[2:]]))
 
 
-def test_a_sparse_model_gives_maps(world: EmulatorForRay) -> None:
+def test_a_sparse_model_gives_maps(world: EmulatorWithModels) -> None:
     embed = embed_in_arrow(world.sparse, world.url, sparse=True, text="text", output="weights", on_error="column")
     got = pa.Table.from_batches(embed(batches()))
     assert got.schema.field("weights").type == pa.map_(pa.string(), pa.float32())
@@ -59,13 +59,13 @@ def test_a_sparse_model_gives_maps(world: EmulatorForRay) -> None:
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_a_model_of_the_other_kind_is_an_error_with_the_remedy(world: EmulatorForRay, sparse: bool) -> None:
+def test_a_model_of_the_other_kind_is_an_error_with_the_remedy(world: EmulatorWithModels, sparse: bool) -> None:
     embed = embed_in_arrow(world.dense if sparse else world.sparse, world.url, sparse=sparse)
     with pytest.raises(InvalidRequest, match=f"set sparse={not sparse}"):
         next(embed(batches(["a"])))
 
 
-def test_a_task_has_one_session_that_ends_with_it(world: EmulatorForRay) -> None:
+def test_a_task_has_one_session_that_ends_with_it(world: EmulatorWithModels) -> None:
     embed = pickle.loads(pickle.dumps(embed_in_arrow(world.dense, world.url)))  # noqa: S301 - our own
     task = embed(batches(["a", "b", "c", "d"]))
     next(task)
@@ -76,7 +76,7 @@ def test_a_task_has_one_session_that_ends_with_it(world: EmulatorForRay) -> None
     assert [one.name for one in threading.enumerate()].count("aiomlcommons") == 0
 
 
-def test_batches_without_rows_are_left_out(world: EmulatorForRay) -> None:
+def test_batches_without_rows_are_left_out(world: EmulatorWithModels) -> None:
     empty = pa.RecordBatch.from_pydict({"id": pa.array([], pa.int64()), "text": pa.array([], pa.string())})
     assert list(embed_in_arrow("m", "http://127.0.0.1:9")(iter([empty]))) == []
 

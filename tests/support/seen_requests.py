@@ -12,7 +12,7 @@ from aiohttp import web
 
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import CallNext
-from tests.support.ray_emulator import EmulatorForRay
+from tests.support.emulator_with_models import EmulatorWithModels
 
 
 @attrs.frozen
@@ -37,7 +37,7 @@ class AllSeen(list[Seen]):
 
 
 @contextmanager
-def requests(world: EmulatorForRay, **matching: Any) -> Iterator[AllSeen]:
+def requests(world: EmulatorWithModels, **matching: Any) -> Iterator[AllSeen]:
     """Collect the requests that come meanwhile; ``matching`` says which, as for a fault of the emulator."""
     seen, now = AllSeen(), 0
 
@@ -59,6 +59,6 @@ def requests(world: EmulatorForRay, **matching: Any) -> Iterator[AllSeen]:
         world.emulator.faults.clear()
 
 
-def predictions(world: EmulatorForRay) -> AbstractContextManager[AllSeen]:
+def predictions(world: EmulatorWithModels) -> AbstractContextManager[AllSeen]:
     """Collect the predictions that are asked for meanwhile."""
     return requests(world, on=PREDICTIONS)

@@ -22,11 +22,11 @@ DENSE, SPARSE = "all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v3-di
 
 
 @contextmanager
-def ray_emulator() -> Iterator[EmulatorForRay]:
+def emulator_with_models() -> Iterator[EmulatorWithModels]:
     """Serve an emulator with deployed models."""
     emulator = Emulator()
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(emulator.serve()) as url:
-        yield EmulatorForRay(portal, emulator, url, *portal.call(_deployed, url))
+        yield EmulatorWithModels(portal, emulator, url, *portal.call(_deployed, url))
 
 
 async def _deployed(url: str) -> list[str]:
@@ -36,7 +36,7 @@ async def _deployed(url: str) -> list[str]:
 
 
 @attrs.frozen
-class EmulatorForRay:
+class EmulatorWithModels:
     """An emulator at ``url`` with a dense and a sparse model; its event loop runs in the portal's thread."""
 
     portal: BlockingPortal
